@@ -1,0 +1,53 @@
+package recorder
+
+import "time"
+
+// A Binding attaches a recorder to a room. The zero values of its optional
+// fields mean: enabled, named after the recorder, default limits.
+type Binding struct {
+	Recorder Recorder
+	Config   Config
+	// Name tells the results of several bindings of one room apart; default
+	// the recorder's name. It must be unique in the room.
+	Name string
+	// Disabled keeps the binding in the configuration without recording.
+	Disabled bool
+
+	// QueueBytes bounds the memory of each track's queue of raw pictures
+	// waiting for this recorder; default 128 MiB.
+	QueueBytes int
+	// StallTimeout is how long, in real time, one call into the recorder may
+	// take before it is cut off; default 10 s.
+	StallTimeout time.Duration
+}
+
+// WithDefaults fills in the defaults of the binding and of its configuration.
+func (b Binding) WithDefaults() Binding {
+	b.Config = b.Config.WithDefaults()
+	if b.Recorder != nil {
+		setDefault(&b.Name, recorderName(b.Recorder))
+	}
+	setDefault(&b.QueueBytes, 128<<20)
+	setDefault(&b.StallTimeout, 10*time.Second)
+	return b
+}
+
+// recorderName asks a recorder for its name. One that panics over it, such as
+// a nil pointer, has no name; starting it will tell.
+func recorderName(r Recorder) string {
+	name, _ := guarded("Name", func() (string, error) { return r.Name(), nil })
+	setDefault(&name, "recorder")
+	return name
+}
+
+// Validate checks a binding whose defaults are filled in.
+func (b Binding) Validate() error {
+	if b.Recorder == nil {
+		return &ConfigError{"Binding.Recorder", "nil", "a Recorder, such as one made by av.NewRecorder"}
+	}
+	return firstError(
+		inRange("Binding.QueueBytes", b.QueueBytes, 1<<20, 1<<30),
+		inRange("Binding.StallTimeout", b.StallTimeout, time.Millisecond, time.Hour),
+		b.Config.Validate(),
+	)
+}

@@ -1,0 +1,191 @@
+package recorder
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config says how to record. The zero value of a field means its default; see
+// [Config.WithDefaults].
+type Config struct {
+	// Storage is the output directory, created when needed; default
+	// "./recordings". A path with a ".." element is refused.
+	Storage string `json:"storage"`
+	// VideoCodec is one of auto (default), libx264, h264_nvenc, libx265, copy.
+	// auto copies video that is already encoded and fits the container; raw
+	// video goes to NVENC when that opens, else to libx264.
+	VideoCodec string `json:"video_codec"`
+	// VideoFPS is the nominal rate of raw video and of the composed picture,
+	// in pictures per second, 1 to 240; default 30. It never changes playback
+	// speed: pictures are shown at the times they were captured.
+	VideoFPS int `json:"video_fps"`
+	// AudioCodec is one of aac (default; in webm libopus), libopus, copy.
+	AudioCodec string `json:"audio_codec"`
+	// AudioSampleRate is the rate of encoded audio in Hz, 8000 to 96000;
+	// default 16000.
+	AudioSampleRate int `json:"audio_sample_rate"`
+	// Format is the container: mp4 (default), mov, mkv, webm, ts.
+	Format string `json:"format"`
+
+	// Title is written into the file's metadata; the kit fills in the room's
+	// id where it is empty.
+	Title string `json:"title,omitempty"`
+
+	// Video and Audio tune the encoders.
+	Video VideoOptions `json:"video"`
+	Audio AudioOptions `json:"audio"`
+
+	// StartPolicy says when time zero is; default [StartWhenAll].
+	StartPolicy StartPolicy `json:"start_policy"`
+	// StartTimeout bounds the wait of StartWhenAll; default 3 s.
+	StartTimeout time.Duration `json:"start_timeout"`
+}
+
+// VideoOptions tune video encoding. Zero values mean defaults chosen for
+// recording in real time; docs/user/quality.md has the measurements.
+type VideoOptions struct {
+	// CRF is the constant quality, 1 (best) to 51; the default depends on the
+	// encoder. It is ignored where BitRate is set.
+	CRF int `json:"crf,omitempty"`
+	// BitRate is the target in bits per second, 0 for constant quality.
+	BitRate int `json:"bit_rate,omitempty"`
+	// Preset is the encoder's own name for a trade of speed against size.
+	Preset string `json:"preset,omitempty"`
+	// KeyframeInterval is the longest time between keyframes, up to 10 s;
+	// default 2 s.
+	KeyframeInterval time.Duration `json:"keyframe_interval,omitempty"`
+	// Threads per encoder; the default grows with the picture's size.
+	Threads int `json:"threads,omitempty"`
+}
+
+// AudioOptions tune audio encoding.
+type AudioOptions struct {
+	// BitRate is the target in bits per second and channel; the default
+	// depends on codec and sample rate.
+	BitRate int `json:"bit_rate,omitempty"`
+}
+
+// StartPolicy says when a recording's time zero is.
+type StartPolicy string
+
+const (
+	// StartWhenAll begins when all tracks registered so far have delivered
+	// their first sample, or after StartTimeout with those that have.
+	StartWhenAll StartPolicy = "all"
+	// StartImmediate begins at the first sample of any track.
+	StartImmediate StartPolicy = "immediate"
+)
+
+// The allowed values, in the order in which they are shown to users.
+var (
+	videoCodecs   = []string{"auto", "libx264", "h264_nvenc", "libx265", "copy"}
+	audioCodecs   = []string{"aac", "libopus", "copy"}
+	formats       = []string{"mp4", "mov", "mkv", "webm", "ts"}
+	startPolicies = []StartPolicy{StartWhenAll, StartImmediate}
+)
+
+// VideoCodecs returns the allowed values of [Config.VideoCodec].
+func VideoCodecs() []string { return slices.Clone(videoCodecs) }
+
+// AudioCodecs returns the allowed values of [Config.AudioCodec].
+func AudioCodecs() []string { return slices.Clone(audioCodecs) }
+
+// Formats returns the allowed values of [Config.Format].
+func Formats() []string { return slices.Clone(formats) }
+
+// WithDefaults returns the configuration with zero fields replaced by their
+// defaults.
+func (c Config) WithDefaults() Config {
+	setDefault(&c.Storage, "./recordings")
+	setDefault(&c.VideoCodec, "auto")
+	setDefault(&c.VideoFPS, 30)
+	if c.Format == "webm" { // which cannot hold AAC
+		setDefault(&c.AudioCodec, "libopus")
+	}
+	setDefault(&c.AudioCodec, "aac")
+	setDefault(&c.AudioSampleRate, 16000)
+	setDefault(&c.Format, "mp4")
+	setDefault(&c.StartPolicy, StartWhenAll)
+	setDefault(&c.StartTimeout, 3*time.Second)
+	setDefault(&c.Video.KeyframeInterval, 2*time.Second)
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Validate checks a configuration whose defaults are filled in. The error is a
+// [*ConfigError] for the first wrong field.
+func (c Config) Validate() error {
+	if slices.Contains(strings.FieldsFunc(filepath.ToSlash(c.Storage), func(r rune) bool { return r == '/' }), "..") {
+		return &ConfigError{"Storage", c.Storage, `a directory without ".." elements`}
+	}
+	return firstError(
+		oneOf("VideoCodec", c.VideoCodec, videoCodecs),
+		inRange("VideoFPS", c.VideoFPS, 1, 240),
+		oneOf("AudioCodec", c.AudioCodec, audioCodecs),
+		inRange("AudioSampleRate", c.AudioSampleRate, 8000, 96000),
+		oneOf("Format", c.Format, formats),
+		inRange("Video.CRF", c.Video.CRF, 0, 51),
+		inRange("Video.BitRate", c.Video.BitRate, 0, 1_000_000_000),
+		inRange("Video.KeyframeInterval", c.Video.KeyframeInterval, 100*time.Millisecond, 10*time.Second),
+		inRange("Video.Threads", c.Video.Threads, 0, 64),
+		inRange("Audio.BitRate", c.Audio.BitRate, 0, 512_000),
+		oneOf("StartPolicy", c.StartPolicy, startPolicies),
+		inRange("StartTimeout", c.StartTimeout, time.Millisecond, time.Minute),
+	)
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func oneOf[T ~string](field string, value T, allowed []T) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		names[i] = string(a)
+	}
+	return &ConfigError{field, string(value), strings.Join(names, ", ")}
+}
+
+func inRange[T ~int | ~int64](field string, value, low, high T) error {
+	if low <= value && value <= high {
+		return nil
+	}
+	return &ConfigError{field, value, fmt.Sprintf("%v to %v", low, high)}
+}
+
+// A ConfigError names a wrong field, its value and what is allowed. It wraps
+// [ErrConfig].
+type ConfigError struct {
+	Field   string
+	Value   any
+	Allowed string
+}
+
+// Error implements error.
+func (e *ConfigError) Error() string {
+	value := fmt.Sprint(e.Value)
+	if s, ok := e.Value.(string); ok {
+		value = fmt.Sprintf("%q", s)
+	}
+	return fmt.Sprintf("recorder: %s is %s (allowed: %s)", e.Field, value, e.Allowed)
+}
+
+// Unwrap returns [ErrConfig].
+func (e *ConfigError) Unwrap() error { return ErrConfig }

@@ -1,0 +1,383 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+
+	"github.com/roomkit-live/roomkit-go/internal/guard"
+	"github.com/roomkit-live/roomkit-go/media"
+)
+
+// An Input is one track's way into a recording: a bounded queue and the
+// goroutine that empties it into the recorder's [TrackWriter]. It is safe for
+// concurrent use. It trusts that samples are valid; who feeds it checks them.
+type Input struct {
+	feed       *Feed
+	watch      watch
+	wake       chan struct{} // for the worker: there is something new to see
+	room       chan struct{} // for Wait: there may be room now
+	registered chan struct{} // closed when Recording.AddTrack has returned
+	done       chan struct{} // closed when the worker has ended
+
+	mu      sync.Mutex
+	queue   ring
+	state   inputState
+	busy    bool  // a sample is in the recorder's hands
+	taken   int64 // samples that WriteSample took without an error
+	blank   bool  // see Discard
+	broken  error // the first error that cost more than the sample it was for
+	result  TrackResult
+	flooded bool // the first full queue has been logged
+}
+
+type inputState uint8
+
+const (
+	inputOpen  inputState = iota
+	inputEnded            // closed, by the source or by Feed.Stop
+	inputCut              // the recorder has been cut off
+)
+
+// Push hands a sample to the recorder's queue and never waits; a full queue
+// drops it and counts it as [DropQueueFull]. It borrows s.
+func (in *Input) Push(s media.Sample) {
+	size := s.Size()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.admit() {
+		return
+	}
+	if !in.queue.has(size, in.limit(pushPictures, pushAudio), in.feed.binding.QueueBytes) {
+		in.result.Drop(DropQueueFull, 1)
+		return
+	}
+	in.enqueue(s, size)
+}
+
+// Wait hands a sample over like Push but blocks while the queue is full. It
+// borrows s. It returns nil when the sample was taken over or, with the drop
+// counted, when the recorder was cut off or the track has ended; else the
+// context's error, and then the sample counts as never offered.
+func (in *Input) Wait(ctx context.Context, s media.Sample) error {
+	size := s.Size()
+	for {
+		if in.offer(s, size) {
+			return nil
+		}
+		select {
+		case <-in.room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// offer reports whether Wait is done with the sample.
+func (in *Input) offer(s media.Sample, size int) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	samples, bytes := in.limit(waitPictures, waitAudio), in.feed.binding.QueueBytes
+	if in.state == inputOpen && !in.queue.has(size, samples, bytes) {
+		return false
+	}
+	if in.admit() {
+		in.enqueue(s, size)
+	}
+	if in.state != inputOpen || in.queue.has(size, samples, bytes) {
+		signal(in.room) // for others that wait
+	}
+	return true
+}
+
+// Drop counts a sample that was refused on its way here, so that the result
+// tells of it.
+func (in *Input) Drop(reason DropReason) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.result.SamplesIn++
+	in.result.Drop(reason, 1)
+}
+
+// Close asks for the end of the track: when the samples in the queue are
+// written [TrackWriter.Close] is called. It does not wait for that. Samples
+// that come later are counted as [DropTrackEnded]. Closing twice is allowed.
+func (in *Input) Close() {
+	in.mu.Lock()
+	if in.state == inputOpen {
+		in.state = inputEnded
+	}
+	in.mu.Unlock()
+	signal(in.wake)
+	signal(in.room)
+}
+
+// Discard closes the track and takes it back: the result leaves it out if no
+// sample ever came. It is for a track that was announced by a source which
+// then could not be opened.
+func (in *Input) Discard() {
+	in.mu.Lock()
+	in.blank = true
+	in.mu.Unlock()
+	in.Close()
+}
+
+// admit counts the sample as offered, and as dropped where none is taken.
+func (in *Input) admit() bool {
+	in.result.SamplesIn++
+	switch in.state {
+	case inputEnded:
+		in.result.Drop(DropTrackEnded, 1)
+	case inputCut:
+		in.result.Drop(DropFailed, 1)
+	}
+	return in.state == inputOpen
+}
+
+func (in *Input) enqueue(s media.Sample, size int) {
+	s.Retain()
+	in.queue.push(s, size)
+	signal(in.wake)
+}
+
+func (in *Input) limit(pictures, audio int) int {
+	if in.result.Kind.IsPicture() {
+		return pictures
+	}
+	return audio
+}
+
+// cut gives up on the recorder: what is queued is released and counted.
+func (in *Input) cut() {
+	in.mu.Lock()
+	in.state = inputCut
+	for s, ok := in.queue.pop(); ok; s, ok = in.queue.pop() {
+		in.result.Drop(DropFailed, 1)
+		s.Release()
+	}
+	in.mu.Unlock()
+	signal(in.wake)
+	signal(in.room)
+}
+
+// work is the goroutine of the track.
+func (in *Input) work() {
+	defer close(in.done)
+	w, refused := in.register()
+	for s, ok := in.next(); ok; s, ok = in.next() {
+		if refused != nil {
+			in.settle(refusalReason(refused), refused)
+		} else if err := in.write(w, s); err != nil {
+			in.settle(dropReason(err), err)
+		} else {
+			in.settle("", nil)
+		}
+		s.Release()
+	}
+	if refused == nil && in.feed.Err() == nil {
+		in.fault(in.end(w))
+	}
+}
+
+// register adds the track to the recording. Without a writer the track's
+// samples are counted as lost for the error returned.
+func (in *Input) register() (TrackWriter, error) {
+	defer close(in.registered)
+	if err := in.feed.Err(); err != nil {
+		return nil, err
+	}
+	w, err := in.addTrack()
+	if err == nil && w == nil {
+		err = errors.New("AddTrack returned neither a writer nor an error")
+	}
+	if err != nil {
+		err = fmt.Errorf("recorder: track %q cannot be added: %w", in.result.ID, err)
+		in.fault(err)
+	}
+	return w, err
+}
+
+// next waits for a sample. It returns false when there will be none.
+func (in *Input) next() (media.Sample, bool) {
+	for {
+		in.mu.Lock()
+		s, ok := in.queue.pop()
+		in.busy = ok
+		over := in.state != inputOpen
+		flooded := !in.flooded && in.result.Dropped[DropQueueFull] > 0
+		in.flooded = in.flooded || flooded
+		in.mu.Unlock()
+		if flooded { // logged here, not in Push: a log handler may be slow
+			in.log().Warn("recorder is slower than its source, samples are lost", "reason", DropQueueFull)
+		}
+		if ok {
+			signal(in.room)
+			return s, true
+		}
+		if over {
+			return s, false
+		}
+		<-in.wake
+	}
+}
+
+// settle books the outcome of one sample: taken, or lost for a reason.
+func (in *Input) settle(reason DropReason, err error) {
+	in.mu.Lock()
+	in.busy = false
+	if err == nil {
+		in.taken++
+		in.mu.Unlock()
+		return
+	}
+	in.result.Drop(reason, 1)
+	first := in.result.Err == nil
+	if first {
+		in.result.Err = err
+	}
+	in.mu.Unlock()
+	switch reason {
+	case DropWriteError, DropTooLate:
+		in.fault(err)
+	case DropRejected, DropTrackEnded:
+		if first {
+			in.log().Warn("recorder refused a sample; more of this track are only counted", "error", err)
+		}
+	}
+}
+
+// fault keeps an error that makes the recording less than whole.
+func (in *Input) fault(err error) {
+	if err == nil {
+		return
+	}
+	in.mu.Lock()
+	first := in.broken == nil
+	if first {
+		in.broken = err
+	}
+	if in.result.Err == nil {
+		in.result.Err = err
+	}
+	in.mu.Unlock()
+	if first && in.feed.Err() == nil { // else the feed has logged why
+		in.log().Error("recorder failed on a track; further errors of it are only counted", "error", err)
+	}
+}
+
+// dropReason says how a sample that WriteSample returned an error for counts.
+func dropReason(err error) DropReason {
+	switch {
+	case errors.Is(err, ErrPanic):
+		return DropFailed
+	case errors.Is(err, ErrTrackEnded), errors.Is(err, ErrStopped):
+		return DropTrackEnded
+	case errors.Is(err, ErrLateTrack): // known only when its first sample told the format
+		return DropTooLate
+	case errors.Is(err, media.ErrLength), errors.Is(err, media.ErrFormat), errors.Is(err, media.ErrPayload):
+		return DropRejected
+	}
+	return DropWriteError
+}
+
+// refusalReason says how the samples of a track that the recording did not
+// take count.
+func refusalReason(err error) DropReason {
+	switch {
+	case errors.Is(err, ErrPanic), errors.Is(err, ErrUnresponsive):
+		return DropFailed
+	case errors.Is(err, ErrLateTrack):
+		return DropTooLate
+	}
+	return DropWriteError
+}
+
+// The calls into the recorder. Each is watched and guarded; they are written
+// out because closures would cost an allocation for every sample.
+
+func (in *Input) addTrack() (w TrackWriter, err error) {
+	defer in.left("AddTrack", &err)
+	in.watch.begin("AddTrack")
+	return in.feed.recording.AddTrack(in.result.Track)
+}
+
+func (in *Input) write(w TrackWriter, s media.Sample) (err error) {
+	defer in.left("WriteSample", &err)
+	in.watch.begin("WriteSample")
+	return w.WriteSample(s)
+}
+
+func (in *Input) end(w TrackWriter) (err error) {
+	defer in.left("Close", &err)
+	in.watch.begin("Close")
+	return w.Close()
+}
+
+// left is deferred around each call and cuts the recorder off when it
+// panicked.
+func (in *Input) left(call string, err *error) {
+	v := recover()
+	in.watch.end()
+	if v != nil {
+		*err = named(call, 0, guard.Recovered(v))
+		in.feed.fail(*err)
+	}
+}
+
+func (in *Input) log() *slog.Logger { return in.feed.log.With("track", in.result.ID) }
+
+// merge joins what the feed counted with what the recording says of the track;
+// own is nil where it says nothing. See [Result] for the rule.
+func (in *Input) merge(own *TrackResult, from verdict) TrackResult {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	r := in.result
+	r.Dropped = maps.Clone(r.Dropped)
+	if in.busy && in.state == inputCut {
+		r.Drop(DropFailed, 1)
+	}
+	if own == nil {
+		if from == unconfirmed {
+			r.Drop(DropFailed, in.taken)
+		} else {
+			r.SamplesWritten = in.taken
+		}
+		return r
+	}
+	r.Codec, r.Format, r.First, r.Last, r.Bytes = own.Codec, own.Format, own.First, own.Last, own.Bytes
+	r.SamplesWritten = own.SamplesWritten
+	for reason, n := range own.Dropped {
+		r.Drop(reason, n)
+	}
+	if r.Err == nil {
+		r.Err = own.Err
+	}
+	if from == confirmed {
+		r.Drop(DropUnaccounted, max(0, in.taken-own.SamplesWritten-own.Losses()))
+	}
+	return r
+}
+
+// leftOut says that the track never was; see Discard.
+func (in *Input) leftOut() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.blank && in.result.SamplesIn == 0
+}
+
+func (in *Input) brokenBy() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.broken
+}
+
+// signal wakes whoever waits on c, now or next.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

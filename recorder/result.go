@@ -1,0 +1,137 @@
+package recorder
+
+import (
+	"encoding/json"
+	"maps"
+	"time"
+)
+
+// DropReason says why a sample is not in a recording.
+type DropReason string
+
+// The reasons that the feed and the production recorder give. A recorder may
+// have others of its own.
+const (
+	DropQueueFull   DropReason = "queue full"        // the recorder is slower than the source
+	DropBeforeStart DropReason = "before start"      // captured before time zero
+	DropRejected    DropReason = "rejected"          // impossible format, wrong length, wrong kind
+	DropLate        DropReason = "late"              // behind what has been written already
+	DropTrackEnded  DropReason = "track ended"       // after the track's end or the recording's stop
+	DropTooLate     DropReason = "track not in file" // the container could not take the track any more
+	DropWriteError  DropReason = "write error"       // encoder or file failed
+	DropFailed      DropReason = "recorder failed"   // the recorder was cut off, or cannot say what it kept
+	DropUnaccounted DropReason = "unaccounted"       // taken by a recorder whose result does not know of it
+)
+
+// Result tells what became of a recording.
+type Result struct {
+	// Binding is the name of the binding, Recorder that of the recorder.
+	Binding  string `json:"binding"`
+	Recorder string `json:"recorder"`
+	// ID is the recording's.
+	ID string `json:"id"`
+	// Path is the finished file, empty if there is none; Format its container.
+	Path   string `json:"path,omitempty"`
+	Format string `json:"format,omitempty"`
+	// Started is the wall-clock time at which the recording was started.
+	Started time.Time `json:"started"`
+	// Duration is that of the media: the end of the last sample of any track.
+	Duration time.Duration `json:"-"`
+	// Size is the file's, in bytes.
+	Size int64 `json:"size"`
+	// Tracks are all tracks that were ever added, in the order they came,
+	// those who left included.
+	Tracks []TrackResult `json:"tracks"`
+	// Err says why the recording is not whole, nil if it is.
+	Err error `json:"-"`
+}
+
+// TrackResult tells what became of one track.
+//
+// Two count, and each sample is counted by one of them. The [Feed] counts what
+// it was offered (SamplesIn), what it dropped before the recorder saw it, and
+// each sample for which WriteSample returned an error. The recorder counts
+// what it wrote, and what it dropped after WriteSample had returned nil; a
+// sample that it returned an error for it counts nowhere. So in the merged
+// result SamplesIn is the feed's, SamplesWritten the recorder's, and Dropped
+// the sum of both. A recorder that does not list a track in its result is taken at
+// its word: what it returned nil for is written.
+type TrackResult struct {
+	Track
+	// Codec is the codec in the file as FFmpeg names it, such as h264; Format
+	// is its size or its rate and channels in words.
+	Codec  string `json:"codec,omitempty"`
+	Format string `json:"format,omitempty"`
+	// First and Last bound the track's media on the file's timeline: the start
+	// of the first sample and the end of the last.
+	First time.Duration `json:"-"`
+	Last  time.Duration `json:"-"`
+	// SamplesIn were handed to the recording by the source. In a final result
+	// each of them is either among SamplesWritten or counted in Dropped.
+	SamplesIn      int64                `json:"samples_in"`
+	SamplesWritten int64                `json:"samples_written"`
+	Dropped        map[DropReason]int64 `json:"dropped,omitempty"`
+	// Bytes is the encoded media of the track in the file.
+	Bytes int64 `json:"bytes"`
+	// Err is the first error of the track, nil if there was none.
+	Err error `json:"-"`
+}
+
+// Drop counts n samples as lost for the given reason.
+func (t *TrackResult) Drop(reason DropReason, n int64) {
+	if n == 0 {
+		return
+	}
+	if t.Dropped == nil {
+		t.Dropped = map[DropReason]int64{}
+	}
+	t.Dropped[reason] += n
+}
+
+// Losses returns the number of dropped samples, whatever the reason.
+func (t TrackResult) Losses() int64 {
+	var n int64
+	for v := range maps.Values(t.Dropped) {
+		n += v
+	}
+	return n
+}
+
+// Clone returns a copy that shares no map or slice.
+func (r Result) Clone() Result {
+	tracks := make([]TrackResult, len(r.Tracks))
+	for i, t := range r.Tracks {
+		t.Dropped = maps.Clone(t.Dropped)
+		tracks[i] = t
+	}
+	r.Tracks = tracks
+	return r
+}
+
+// MarshalJSON writes durations in seconds and errors as texts.
+func (r Result) MarshalJSON() ([]byte, error) {
+	type plain Result
+	return json.Marshal(struct {
+		plain
+		Duration float64 `json:"duration"`
+		Error    string  `json:"error,omitempty"`
+	}{plain(r), r.Duration.Seconds(), errorText(r.Err)})
+}
+
+// MarshalJSON writes times in seconds and errors as texts.
+func (t TrackResult) MarshalJSON() ([]byte, error) {
+	type plain TrackResult
+	return json.Marshal(struct {
+		plain
+		First float64 `json:"first"`
+		Last  float64 `json:"last"`
+		Error string  `json:"error,omitempty"`
+	}{plain(t), t.First.Seconds(), t.Last.Seconds(), errorText(t.Err)})
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
