@@ -1,0 +1,119 @@
+package voice
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/roomkit-live/roomkit-go/media"
+)
+
+func encode(f media.SampleFormat, values ...float64) []byte {
+	var b []byte
+	for _, v := range values {
+		switch f {
+		case media.U8:
+			b = append(b, byte(v))
+		case media.S8:
+			b = append(b, byte(int8(v)))
+		case media.S16:
+			b = binary.LittleEndian.AppendUint16(b, uint16(int16(v)))
+		case media.S32:
+			b = binary.LittleEndian.AppendUint32(b, uint32(int32(v)))
+		case media.F32:
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
+		}
+	}
+	return b
+}
+
+func TestGainInEveryFormat(t *testing.T) {
+	double := 20 * math.Log10(2)
+	inf := math.Inf(1)
+	for _, c := range []struct {
+		f        media.SampleFormat
+		dB       float64
+		in, want []float64
+	}{
+		{media.S16, double, []float64{0, 100, -100, 20000, -20000, -32768}, []float64{0, 200, -200, 32767, -32768, -32768}},
+		{media.S16, -double, []float64{0, 100, -100, 32767, -32768}, []float64{0, 50, -50, 16384, -16384}},
+		{media.U8, double, []float64{128, 138, 118, 200, 0}, []float64{128, 148, 108, 255, 0}},
+		{media.S8, double, []float64{0, 10, -10, 100, -128}, []float64{0, 20, -20, 127, -128}},
+		{media.S32, double, []float64{0, 1000, 1 << 30, -1 << 31}, []float64{0, 2000, math.MaxInt32, math.MinInt32}},
+		{media.F32, double, []float64{0, 0.25, -0.25, 0.75, -1, inf, math.NaN()}, []float64{0, 0.5, -0.5, 1, -1, 1, 0}},
+		{media.S16, math.Inf(-1), []float64{5, -5}, []float64{0, 0}},
+		{media.S16, inf, []float64{0, 5, -5}, []float64{0, 32767, -32768}},
+		{media.S16, math.NaN(), []float64{5, -5}, []float64{5, -5}},
+		{media.S16, 0, []float64{5, -5}, []float64{5, -5}},
+	} {
+		in := &media.PCM{Format: media.AudioFormat{Rate: 8000, Channels: 1, Sample: c.f}, Data: encode(c.f, c.in...)}
+		before := bytes.Clone(in.Data)
+		out := NewPipeline(Gain(c.dB)).NewChain(nil).Process(media.Sample{Time: 7, PCM: in})
+		if want := encode(c.f, c.want...); !bytes.Equal(out.PCM.Data, want) || out.Time != 7 || out.PCM.Format != in.Format {
+			t.Errorf("%s by %g dB: % x, want % x", c.f, c.dB, out.PCM.Data, want)
+		}
+		if !bytes.Equal(in.Data, before) {
+			t.Errorf("%s: the input was written to", c.f)
+		}
+	}
+}
+
+type processorFunc func(media.Sample) (media.Sample, error)
+
+func (f processorFunc) Process(s media.Sample) (media.Sample, error) { return f(s) }
+
+func stage(f processorFunc) Stage { return func() Processor { return f } }
+
+func TestFailuresPassUnprocessed(t *testing.T) {
+	boom := errors.New("boom")
+	for name, f := range map[string]processorFunc{
+		"error":   func(s media.Sample) (media.Sample, error) { return media.Sample{}, boom },
+		"panic":   func(s media.Sample) (media.Sample, error) { panic("ouch") },
+		"nothing": func(s media.Sample) (media.Sample, error) { return media.Sample{}, nil },
+		"picture": func(s media.Sample) (media.Sample, error) {
+			return media.Sample{Picture: media.NewPicture(media.VideoFormat{Width: 2, Height: 2})}, nil
+		},
+		"direction": func(s media.Sample) (media.Sample, error) { s.Direction = media.Outbound; return s, nil },
+		"odd": func(s media.Sample) (media.Sample, error) {
+			s.PCM = &media.PCM{Format: s.PCM.Format, Data: []byte{1}}
+			return s, nil
+		},
+	} {
+		var log bytes.Buffer
+		c := NewPipeline(stage(f), nil, Gain(20)).NewChain(slog.New(slog.NewTextHandler(&log, nil)))
+		for range 3 {
+			in := media.Sample{PCM: &media.PCM{Format: media.AudioFormat{Rate: 8000, Channels: 1}, Data: encode(media.S16, 10)}}
+			if out := c.Process(in); !bytes.Equal(out.PCM.Data, encode(media.S16, 100)) {
+				t.Errorf("%s: got % x", name, out.PCM.Data)
+			}
+		}
+		if c.Failures() != 3 || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("%s: %d failures, log %q", name, c.Failures(), &log)
+		}
+	}
+}
+
+func TestStagesThatMakeNothing(t *testing.T) {
+	c := NewPipeline(func() Processor { return nil }, func() Processor { panic("ouch") }, Gain(1)).NewChain(nil)
+	if c.Len() != 1 || c.Failures() != 2 {
+		t.Errorf("%d processors, %d failures", c.Len(), c.Failures())
+	}
+	if n := (*Pipeline)(nil).NewChain(nil).Len(); n != 0 {
+		t.Errorf("%d processors of no pipeline", n)
+	}
+}
+
+// Each participant has a state of their own.
+func TestChainsShareNothing(t *testing.T) {
+	made := 0
+	p := NewPipeline(func() Processor { made++; return processorFunc(nil) })
+	p.NewChain(nil)
+	p.NewChain(nil)
+	if made != 2 {
+		t.Errorf("%d processors made for two chains", made)
+	}
+}
