@@ -1,0 +1,5 @@
+//go:build !race
+
+package roomkit_test
+
+const raceEnabled = false

@@ -1,0 +1,320 @@
+package roomkit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/roomkit-live/roomkit-go/backend"
+	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/voice"
+)
+
+// maxAhead is how far in the future a capture time may lie: further than any
+// clock is off, nearer than a timestamp of another epoch or unit.
+const maxAhead = 10 * time.Second
+
+// tap is what a backend delivers a session's media into.
+type tap struct{ session *Session }
+
+var _ backend.Sink = (*tap)(nil)
+
+// AddTrack implements [backend.Sink].
+func (t *tap) AddTrack(bt backend.Track) (backend.TrackSink, error) {
+	s := t.session
+	if !s.channel.carries(bt.Kind) {
+		return nil, fmt.Errorf("channel %q, %s: %w", s.channel.id, bt.Kind, backend.ErrUnwanted)
+	}
+	bt, err := sane(bt)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return nil, backend.ErrEnded
+	}
+	track, isNew := s.trackFor(bt)
+	n := &inlet{session: s, track: track}
+	s.inlets = append(s.inlets, n)
+	s.mu.Unlock()
+	if bt.Kind == media.KindAudio {
+		if chain := s.channel.pipeline.NewChain(s.log); chain.Len() > 0 {
+			n.chain = chain
+		}
+	}
+	// Adding takes its time with a recorder that hangs, but not for ever.
+	return n, s.ready(context.Background(), track, isNew)
+}
+
+// sane keeps of a declared format what belongs to the kind, and checks that.
+func sane(bt backend.Track) (backend.Track, error) {
+	if bt.Kind == media.KindAudio {
+		bt.Video = media.VideoFormat{}
+		if bt.Audio.IsZero() {
+			return bt, nil
+		}
+		return bt, bt.Audio.Validate()
+	}
+	bt.Audio = media.AudioFormat{}
+	if bt.Video.IsZero() {
+		return bt, nil
+	}
+	return bt, bt.Video.Validate()
+}
+
+// trackFor finds or makes the track of a stream; the caller holds the lock.
+// The first microphone and playout share one.
+func (s *Session) trackFor(bt backend.Track) (t *track, isNew bool) {
+	if bt.Kind != media.KindAudio || s.micOpen {
+		return s.newTrack(bt), true
+	}
+	s.micOpen = true
+	if s.voice != nil {
+		return s.voice, false
+	}
+	s.voice = s.newTrack(bt)
+	return s.voice, true
+}
+
+// End implements [backend.Sink].
+func (t *tap) End(err error) { t.session.sourceEnded(err) }
+
+// inlet takes the samples of one stream.
+type inlet struct {
+	session *Session
+	track   *track
+	ended   atomic.Bool
+	once    sync.Once // logs the first refusal
+
+	// mu keeps the chain to one goroutine even where a backend does not keep
+	// to its contract. Nothing of a recorder is called while it is held.
+	mu    sync.Mutex
+	chain *voice.Chain // nil if there is nothing to do
+}
+
+var _ backend.TrackSink = (*inlet)(nil)
+
+// Push implements [backend.TrackSink].
+func (n *inlet) Push(s media.Sample) {
+	if n.accepts(s) {
+		s = n.process(s)
+		n.track.push(s)
+	}
+	s.Release()
+}
+
+// Wait implements [backend.TrackSink].
+func (n *inlet) Wait(ctx context.Context, s media.Sample) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	var err error
+	if n.accepts(s) {
+		s = n.process(s)
+		err = n.track.wait(ctx, s)
+	} else if n.ended.Load() {
+		err = backend.ErrEnded
+	}
+	s.Release()
+	return err
+}
+
+// End implements [backend.TrackSink].
+func (n *inlet) End() {
+	if n.ended.Swap(true) {
+		return
+	}
+	if n.session.closeInlet(n) {
+		n.track.end(false)
+	}
+}
+
+// closeInlet forgets an inlet and reports whether its track ends with it.
+func (s *Session) closeInlet(n *inlet) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inlets = without(s.inlets, n)
+	if n.track == s.voice {
+		s.micOpen = false
+		if s.spoken {
+			return false // the line stays open for playout, and for the microphone's return
+		}
+		s.voice = nil
+	}
+	s.tracks = without(s.tracks, n.track)
+	return true
+}
+
+// without returns the list less one element, in a list of its own: others may
+// be reading the old one.
+func without[T comparable](list []T, one T) []T {
+	out := make([]T, 0, len(list))
+	for _, v := range list {
+		if v != one {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// accepts checks a sample, and counts one that is refused.
+func (n *inlet) accepts(s media.Sample) bool {
+	if n.ended.Load() {
+		n.track.refuse(recorder.DropTrackEnded)
+		return false
+	}
+	if err := n.check(s); err != nil {
+		n.track.refuse(recorder.DropRejected)
+		n.once.Do(func() {
+			n.session.log.Warn("source delivers impossible samples; they are dropped and counted", "track", n.track.info.ID, "error", err)
+		})
+		return false
+	}
+	return true
+}
+
+func (n *inlet) check(s media.Sample) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	if picture := s.Picture != nil; picture != n.track.info.Kind.IsPicture() {
+		return fmt.Errorf("%w: of the other sort on a track of kind %s", media.ErrPayload, n.track.info.Kind)
+	}
+	if s.Direction > media.Outbound {
+		return fmt.Errorf("%w: direction %d", media.ErrPayload, s.Direction)
+	}
+	if now := n.session.room.kit.clock.Now(); s.Time < 0 || s.Time > now+maxAhead {
+		return fmt.Errorf("roomkit: capture time %v (allowed: 0 to %v)", s.Time, now+maxAhead)
+	}
+	return nil
+}
+
+// process runs what the participant says through the channel's pipeline. It
+// takes over the reference and returns one.
+func (n *inlet) process(s media.Sample) media.Sample {
+	if n.chain == nil || s.Direction != media.Inbound {
+		return s
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.chain.Process(s)
+}
+
+// track is one stream of a session on its way to the recordings of the room.
+type track struct {
+	info  recorder.Track
+	ready chan struct{} // closed when all recordings have it
+	onEnd func()        // set before ready
+
+	// inputs is what samples go to, read without a lock by the source.
+	inputs atomic.Pointer[[]*recorder.Input]
+
+	mu      sync.Mutex // guards changes; never held while a recorder is called
+	outlets []outlet
+	ended   bool
+}
+
+type outlet struct {
+	recording *recording
+	input     *recorder.Input
+}
+
+func newTrack(info recorder.Track) *track {
+	t := &track{info: info, ready: make(chan struct{})}
+	t.inputs.Store(&[]*recorder.Input{})
+	return t
+}
+
+// attach adds the track to a recording.
+func (t *track) attach(rec *recording) {
+	in := rec.feed.AddTrack(t.info)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if rec.ended.Load() { // StopRecording has been here already
+		in.Close()
+		return
+	}
+	if t.ended {
+		in.Close()
+	}
+	t.outlets = append(t.outlets, outlet{rec, in})
+	t.publish()
+}
+
+func (t *track) detach(rec *recording) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	kept := make([]outlet, 0, len(t.outlets))
+	for _, o := range t.outlets {
+		if o.recording == rec {
+			o.input.Close()
+			continue
+		}
+		kept = append(kept, o)
+	}
+	t.outlets = kept
+	t.publish()
+}
+
+func (t *track) publish() {
+	inputs := make([]*recorder.Input, len(t.outlets))
+	for i, o := range t.outlets {
+		inputs[i] = o.input
+	}
+	t.inputs.Store(&inputs)
+}
+
+// end ends the track in all recordings, after the samples they have queued. It
+// stays attached: samples that come all the same are counted.
+func (t *track) end(discard bool) {
+	t.mu.Lock()
+	t.ended = true
+	for _, o := range t.outlets {
+		if discard {
+			o.input.Discard()
+		} else {
+			o.input.Close()
+		}
+	}
+	t.mu.Unlock()
+	<-t.ready // onEnd is known then
+	if t.onEnd != nil {
+		t.onEnd()
+	}
+}
+
+// push offers a sample to all recordings and never waits. It borrows s.
+func (t *track) push(s media.Sample) {
+	for _, in := range *t.inputs.Load() {
+		in.Push(s)
+	}
+}
+
+// wait offers a sample to all recordings as fast as they can take it. It
+// borrows s. When ctx ends half way, the sample is counted as lost for those
+// that did not get it; when none did, the source knows.
+func (t *track) wait(ctx context.Context, s media.Sample) error {
+	inputs := *t.inputs.Load()
+	for i, in := range inputs {
+		if err := in.Wait(ctx, s); err != nil {
+			for _, missed := range inputs[i:] {
+				if i > 0 {
+					missed.Drop(recorder.DropQueueFull)
+				}
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// refuse counts a sample that goes to no recording.
+func (t *track) refuse(reason recorder.DropReason) {
+	for _, in := range *t.inputs.Load() {
+		in.Drop(reason)
+	}
+}
