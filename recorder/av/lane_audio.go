@@ -1,0 +1,147 @@
+package av
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
+	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/recorder"
+)
+
+// audioLane encodes PCM: lay out on the timeline, cut into the encoder's
+// frames, encode.
+type audioLane struct {
+	cfg   recorder.Config
+	codec string
+	out   *output
+
+	timeline *audioTimeline
+	encoder  *ffmpeg.AudioEncoder
+	emit     func(*ffmpeg.Packet) error
+	frames   int  // per packet
+	any      bool // a frame has been encoded
+	bridge   bridge
+}
+
+// open makes the track's encoder.
+func (a *audioLane) open(channels int) error {
+	a.close()
+	enc, err := ffmpeg.NewAudioEncoder(audioEncoderConfig(a.codec, a.cfg, channels))
+	if err != nil {
+		return fmt.Errorf("av: audio encoder cannot be opened: %w", err)
+	}
+	a.encoder, a.emit = enc, a.packet
+	a.timeline = newAudioTimeline(a.cfg.AudioSampleRate, channels)
+	if a.frames = enc.FrameSize(); a.frames == 0 {
+		a.frames = 1024
+	}
+	params := enc.Params()
+	a.out.ledger.update(func(t *recorder.TrackResult) {
+		t.Codec = params.Codec()
+		t.Format = fmt.Sprintf("%d Hz, %d ch", a.cfg.AudioSampleRate, channels)
+	})
+	return a.out.declare(params)
+}
+
+// announce implements trackEncoder.
+func (a *audioLane) announce(t recorder.Track) error {
+	if t.Audio.IsZero() {
+		return nil
+	}
+	if err := t.Audio.Validate(); err != nil {
+		return err
+	}
+	return a.open(t.Audio.Channels)
+}
+
+// prepare implements trackEncoder. The real number of channels counts for more
+// than the declared one, as for pictures; but what is declared is the
+// microphone, and what is played does not speak for it.
+func (a *audioLane) prepare(first media.Sample) error {
+	channels := first.PCM.Format.Channels
+	if a.encoder != nil && (a.timeline.channels == channels || first.Direction == media.Outbound || a.out.muxer.isFixed()) {
+		return nil
+	}
+	return a.open(channels)
+}
+
+// encode implements trackEncoder.
+func (a *audioLane) encode(at time.Duration, s media.Sample) error {
+	if err := a.crossGap(a.timeline.gap(at)); err != nil {
+		return err
+	}
+	end, what, err := a.timeline.add(s.Direction, at, s.PCM)
+	if err != nil {
+		return err
+	}
+	switch what {
+	case beforeStart:
+		a.out.ledger.drop(recorder.DropBeforeStart)
+		return nil
+	case behind:
+		a.out.ledger.drop(recorder.DropLate)
+		return nil
+	}
+	a.out.ledger.accept(end)
+	if err := a.give(false); err != nil {
+		a.out.ledger.retract()
+		return err
+	}
+	return nil
+}
+
+// give encodes what the timeline gives out. What the encoder fails on are
+// samples that were taken long before; they are lost, and those after them are
+// tried. The error is that of the file, which ends everything.
+func (a *audioLane) give(ended bool) error {
+	for {
+		frames, pos := a.timeline.next(a.frames, ended)
+		if frames == nil {
+			return nil
+		}
+		end := pos + int64(len(frames)/a.timeline.channels)
+		if err := a.encoder.Encode(frames, pos-a.bridge.length, a.emit); err != nil {
+			if dead := a.out.muxer.err(); dead != nil {
+				return dead
+			}
+			a.out.ledger.lose(pos, end)
+			a.out.ledger.fault(err)
+			continue
+		}
+		rate := int64(a.cfg.AudioSampleRate)
+		a.out.ledger.span(timeOf(pos, rate), timeOf(end, rate))
+		a.any = true
+	}
+}
+
+// packet takes what the encoder gives out. The encoder counts frames without
+// those that were bridged.
+func (a *audioLane) packet(p *ffmpeg.Packet) error {
+	p.SetPTS(p.PTS() + a.bridge.length)
+	p.SetDTS(p.DTS() + a.bridge.length)
+	a.bridge.see(p)
+	return a.out.stream.write(p)
+}
+
+// flush implements trackEncoder.
+func (a *audioLane) flush() error {
+	if err := a.timeline.flush(); err != nil {
+		return err
+	}
+	if err := a.give(true); err != nil {
+		return err
+	}
+	if !a.any {
+		return nil
+	}
+	return a.encoder.Flush(a.emit)
+}
+
+func (a *audioLane) close() {
+	if a.encoder != nil {
+		a.encoder.Close()
+		a.timeline.close()
+		a.encoder = nil
+	}
+}

@@ -1,0 +1,172 @@
+package av
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
+	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/recorder"
+)
+
+// videoTimescale is that of MPEG systems; it divides the common frame times
+// and leaves variable ones an error of at most 6 µs.
+const videoTimescale = 90_000
+
+// videoLane encodes raw pictures: convert into the track's size and colour,
+// unless they have both, stamp, encode.
+type videoLane struct {
+	cfg      recorder.Config
+	encoders []string // to try, best first
+	out      *output
+	gate     *gate
+	hides    bool                            // the container has edit lists
+	notify   func(encoder string, err error) // of an encoder that would not open
+
+	format    media.VideoFormat // of the track: the first picture's, made even
+	frame     *ffmpeg.Frame
+	converter *ffmpeg.Converter
+	encoder   *ffmpeg.VideoEncoder
+	emit      func(*ffmpeg.Packet) error // bound once: a method value allocates
+
+	last    int64 // time stamp of the last picture, valid once any is set
+	any     bool
+	delta   int64 // its distance from the one before
+	lastKey int64
+}
+
+// open makes the track's encoder for pictures of a format.
+func (v *videoLane) open(f media.VideoFormat) error {
+	v.close()
+	v.format = trackFormat(f)
+	var errs error
+	for _, name := range v.encoders {
+		enc, err := ffmpeg.NewVideoEncoder(videoEncoderConfig(name, v.cfg, v.format))
+		if err != nil { // such as one session more than the hardware allows
+			v.notify(name, err)
+			errs = errors.Join(errs, err)
+			continue
+		}
+		v.encoder = enc
+		break
+	}
+	if v.encoder == nil {
+		return fmt.Errorf("av: no video encoder for %s can be opened: %w", v.format, errs)
+	}
+	frame, err := ffmpeg.NewVideoFrame(v.format.Width, v.format.Height, v.format.Color)
+	if err != nil {
+		return err
+	}
+	v.frame, v.converter, v.emit = frame, ffmpeg.NewConverter(), v.packet
+	v.delta = int64(packetDuration(v.cfg, f) * videoTimescale / time.Second)
+	params := v.encoder.Params()
+	v.out.ledger.update(func(t *recorder.TrackResult) {
+		t.Codec = params.Codec()
+		t.Format = fmt.Sprintf("%dx%d", v.format.Width, v.format.Height)
+	})
+	return v.out.declare(params)
+}
+
+// trackFormat is what pictures of a format are encoded as: 4:2:0 wants even
+// sizes, so an odd one is padded by one row or column.
+func trackFormat(f media.VideoFormat) media.VideoFormat {
+	color := media.BT601 // what RGB is converted to
+	if f.Pixel == media.I420 || f.Pixel == media.NV12 {
+		color = f.ResolvedColor()
+	}
+	return media.VideoFormat{Width: (f.Width + 1) &^ 1, Height: (f.Height + 1) &^ 1, Color: color, Rate: f.Rate}
+}
+
+// announce implements trackEncoder.
+func (v *videoLane) announce(t recorder.Track) error {
+	v.format.Rate = t.Video.Rate
+	if t.Video.Width == 0 {
+		return nil
+	}
+	if err := t.Video.Validate(); err != nil {
+		return err
+	}
+	return v.open(t.Video)
+}
+
+// prepare implements trackEncoder. The picture's real format counts for more
+// than the declared one, as long as the file can take it; afterwards pictures
+// are converted.
+func (v *videoLane) prepare(first media.Sample) error {
+	f := first.Picture.Format
+	f.Rate = v.format.Rate
+	if v.encoder != nil && (trackFormat(f) == v.format || v.out.muxer.isFixed()) {
+		return nil
+	}
+	return v.open(f)
+}
+
+// encode implements trackEncoder.
+func (v *videoLane) encode(at time.Duration, s media.Sample) error {
+	if at < 0 {
+		v.out.ledger.drop(recorder.DropBeforeStart)
+		return nil
+	}
+	pts := videoPosition(at)
+	if v.any && pts <= v.last {
+		v.out.ledger.drop(recorder.DropLate)
+		return nil
+	}
+	key := !v.any || pts-v.lastKey >= videoPosition(v.cfg.Video.KeyframeInterval) || v.mayBeFirst()
+	if v.any {
+		v.delta = pts - v.last // the packet's length; see packet
+	}
+	v.out.ledger.accept(pts)
+	if err := v.convertAndEncode(s.Picture, pts, key); err != nil {
+		v.out.ledger.retract()
+		return err
+	}
+	if key {
+		v.lastKey = pts
+	}
+	v.any, v.last = true, pts
+	return nil
+}
+
+// mayBeFirst reports whether the file might have to begin with this picture:
+// where the container cannot hide those before it, it must need none of them.
+func (v *videoLane) mayBeFirst() bool { return !v.hides && !v.gate.isSettled() }
+
+// convertAndEncode leaves the first step out for a picture that is in the
+// track's size, format and colour already.
+func (v *videoLane) convertAndEncode(p *media.Picture, pts int64, key bool) error {
+	if v.encoder.Takes(p) {
+		return v.encoder.EncodePicture(p, pts, key, v.emit)
+	}
+	if err := v.converter.Convert(v.frame, p); err != nil {
+		return err
+	}
+	return v.encoder.Encode(v.frame, pts, key, v.emit)
+}
+
+// videoPosition converts a time into the video timescale.
+func videoPosition(at time.Duration) int64 { return ticks(at, videoTimescale) }
+
+// packet takes what the encoder gives out. The length of a picture is only
+// known when the next one comes; the container works it out from the time
+// stamps, except for the last, which is taken to last as long as the one
+// before it.
+func (v *videoLane) packet(p *ffmpeg.Packet) error {
+	p.SetDuration(v.delta)
+	v.out.ledger.span(timeOf(p.PTS(), videoTimescale), timeOf(p.PTS()+v.delta, videoTimescale))
+	return v.out.stream.write(p)
+}
+
+func (v *videoLane) flush() error { return v.encoder.Flush(v.emit) }
+
+func (v *videoLane) close() {
+	if v.encoder != nil {
+		v.encoder.Close()
+		if v.frame != nil {
+			v.frame.Close()
+		}
+		v.converter.Close()
+		v.encoder = nil
+	}
+}

@@ -1,0 +1,189 @@
+package av
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/roomkit-live/roomkit-go/recorder"
+)
+
+// ledger keeps the account of one track: each sample that a lane takes is
+// either confirmed by the muxer, when the packets that carry it are in the
+// file, or counted as dropped. Its methods are safe for concurrent use.
+type ledger struct {
+	mu     sync.Mutex
+	result recorder.TrackResult
+	// pending are the ends of samples that are on their way through the
+	// encoder and the muxer, in the track's time base, oldest first.
+	pending []int64
+	head    int
+	failure error // see fault
+}
+
+func newLedger(t recorder.Track) *ledger {
+	return &ledger{result: recorder.TrackResult{Track: t}}
+}
+
+// offered counts a sample that came in.
+func (l *ledger) offered() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result.SamplesIn++
+}
+
+// refused takes back offered for a sample whose error the caller gets and
+// counts.
+func (l *ledger) refused(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result.SamplesIn--
+	if l.result.Err == nil {
+		l.result.Err = err
+	}
+}
+
+// note keeps the track's first error.
+func (l *ledger) note(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.result.Err == nil {
+		l.result.Err = err
+	}
+}
+
+// fault notes an error that no caller gets: it is the recording's to report.
+func (l *ledger) fault(err error) {
+	l.note(err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failure == nil {
+		l.failure = err
+	}
+}
+
+// fate returns the first fault, nil if there was none.
+func (l *ledger) fate() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failure
+}
+
+// drop counts a sample that is not in the file.
+func (l *ledger) drop(reason recorder.DropReason) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result.Drop(reason, 1)
+}
+
+// accept counts a sample on its way, which is in the file once everything
+// before end is.
+func (l *ledger) accept(end int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.head > 64 && l.head*2 > len(l.pending) { // reuse the room at the front
+		l.pending = l.pending[:copy(l.pending, l.pending[l.head:])]
+		l.head = 0
+	}
+	l.pending = append(l.pending, end)
+}
+
+// retract takes the latest accept back, for a sample whose error the caller
+// gets and counts after all.
+func (l *ledger) retract() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.pending) > l.head {
+		l.pending = l.pending[:len(l.pending)-1]
+	}
+}
+
+// lose counts the samples on their way that end behind from, up to and with
+// to, as lost: the encoder has failed on them. Those before them may still wait
+// to be written.
+func (l *ledger) lose(from, to int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	way := l.pending[l.head:]
+	rest := slices.DeleteFunc(way, func(end int64) bool { return from < end && end <= to })
+	l.result.Drop(recorder.DropWriteError, int64(len(way)-len(rest)))
+	l.pending = l.pending[:l.head+len(rest)]
+}
+
+// confirm says that everything before end is in the file.
+func (l *ledger) confirm(end int64, bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result.Bytes += int64(bytes)
+	for l.head < len(l.pending) && l.pending[l.head] <= end {
+		l.head++
+		l.result.SamplesWritten++
+	}
+}
+
+// span extends the track's media by what was given out from one time to
+// another, counted from the gate's zero.
+func (l *ledger) span(from, to time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.result.Last == 0 {
+		l.result.First = from
+	}
+	l.result.Last = max(l.result.Last, to)
+}
+
+// trim counts samples from before the origin, given in the track's time base,
+// as not in the file: audio that ends before it, and pictures that another one
+// had replaced by then.
+func (l *ledger) trim(origin int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := 0
+	for l.head+before < len(l.pending) && l.pending[l.head+before] <= origin {
+		before++
+	}
+	if l.result.Kind.IsPicture() && before > 0 {
+		before--
+	}
+	l.head += before
+	l.result.Drop(recorder.DropBeforeStart, int64(before))
+}
+
+// settle counts what is still on its way as lost: nothing more will be
+// written.
+func (l *ledger) settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result.Drop(recorder.DropWriteError, int64(len(l.pending)-l.head))
+	l.pending, l.head = nil, 0
+}
+
+// void counts everything as lost: the file as a whole cannot be used, for the
+// given reason.
+func (l *ledger) void(err error) {
+	l.note(err)
+	l.settle()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result.Drop(recorder.DropWriteError, l.result.SamplesWritten)
+	l.result.SamplesWritten, l.result.Bytes = 0, 0
+	l.result.First, l.result.Last = 0, 0
+}
+
+// update changes the track's result.
+func (l *ledger) update(f func(*recorder.TrackResult)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(&l.result)
+}
+
+// report returns the account so far, with its times counted from the origin.
+func (l *ledger) report(origin time.Duration) recorder.TrackResult {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.result
+	t.Dropped = maps.Clone(t.Dropped)
+	t.First, t.Last = max(t.First-origin, 0), max(t.Last-origin, 0)
+	return t
+}

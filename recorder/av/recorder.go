@@ -1,0 +1,77 @@
+// Package av is the production recorder: it encodes the raw media of a room
+// through FFmpeg's libraries and writes all of it into one file.
+//
+// The path of media through it:
+//
+//	AddTrack ─► lane (video: convert, encode; audio: timeline, encode) ─► muxer ─► file
+//
+// Each track has a lane. The lanes meet twice: at the [gate], which decides
+// the recording's time zero, and in the muxer, the one goroutine that touches
+// the file.
+package av
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
+	"github.com/roomkit-live/roomkit-go/recorder"
+)
+
+// Recorder makes recordings of rooms. It is safe for concurrent use.
+type Recorder struct {
+	log *slog.Logger
+	now func() time.Time // wall clock, for names and creation times
+}
+
+// An Option changes a [Recorder].
+type Option func(*Recorder)
+
+// WithLogger sets where the recorder says which encoders it chose and why.
+// It is quiet by default.
+func WithLogger(log *slog.Logger) Option { return func(r *Recorder) { r.log = log } }
+
+// NewRecorder returns a recorder.
+func NewRecorder(options ...Option) (*Recorder, error) {
+	r := &Recorder{log: slog.New(slog.DiscardHandler), now: time.Now}
+	for _, o := range options {
+		o(r)
+	}
+	return r, nil
+}
+
+// Name implements [recorder.Recorder].
+func (r *Recorder) Name() string { return "av" }
+
+// Start implements [recorder.Recorder]. Errors: a [*recorder.ConfigError] for
+// a combination of codecs and container that cannot be, or an encoder that
+// does not open; an error of package os for a directory that cannot be made
+// or written.
+func (r *Recorder) Start(ctx context.Context, cfg recorder.Config) (recorder.Recording, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	plan, err := resolveCodecs(cfg, r.log)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Storage, 0o777); err != nil {
+		return nil, fmt.Errorf("av: Storage %q cannot be created: %w", cfg.Storage, err)
+	}
+	file, err := reserveFile(cfg.Storage, cfg.Format, r.now())
+	if err != nil {
+		return nil, fmt.Errorf("av: Storage %q cannot be written: %w", cfg.Storage, err)
+	}
+	return newRecording(cfg, plan, file, r.now(), r.log), nil
+}
+
+// LibraryVersions names the FFmpeg libraries that do the encoding, for bug
+// reports.
+func LibraryVersions() string { return ffmpeg.Version() }
