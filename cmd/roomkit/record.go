@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	roomkit "github.com/roomkit-live/roomkit-go"
+	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/recorder/av"
+)
+
+type recordCommand struct {
+	Participant []string `short:"p" sep:"none" placeholder:"NAME=SOURCE[,SOURCE…]" help:"Who takes part, and with what. May be given several times; default local-user=mic,webcam."`
+	Output      string   `short:"o" default:"./recordings" placeholder:"DIR" help:"Where the file goes (${default})."`
+	Duration    duration `short:"d" default:"0" placeholder:"N|5s|0" help:"How long to record; 0 until all sources end or Ctrl+C (${default})."`
+	FPS         int      `name:"fps" default:"0" placeholder:"N" help:"Pictures per second to ask cameras, screens and patterns for; 0 for a camera's own rate, else 30."`
+	Device      int      `default:"0" placeholder:"N" help:"Which camera webcam without an index means (${default})."`
+	Format      string   `short:"f" default:"mp4" placeholder:"F" help:"Container: mp4, mov, mkv, webm, ts (${default})."`
+	VideoCodec  string   `default:"auto" placeholder:"C" help:"Video codec: auto, libx264, h264_nvenc, libx265, copy (${default})."`
+	AudioCodec  string   `default:"" placeholder:"C" help:"Audio codec: aac, libopus, copy (aac; libopus in webm)."`
+	SampleRate  int      `default:"16000" placeholder:"HZ" help:"Sample rate of the recorded audio (${default})."`
+	Layout      string   `default:"none" enum:"none" placeholder:"L" help:"Composed picture: none, every camera is a track of its own (${default})."`
+	Room        string   `default:"room" placeholder:"ID" help:"The room's id, written into the file as its title (${default})."`
+	CRF         int      `name:"crf" default:"0" placeholder:"N" help:"Video quality, 1 (best) to 51; 0 for the encoder's default."`
+	Bitrate     int      `default:"0" placeholder:"BITS" help:"Video bits per second instead of constant quality."`
+	Preset      string   `default:"" placeholder:"P" help:"The video encoder's preset, such as veryfast."`
+	Fast        bool     `help:"Run files and patterns as fast as the machine allows."`
+	JSON        bool     `name:"json" help:"Print the result as JSON on standard output, and nothing else there."`
+	Verbose     bool     `short:"v" help:"Say which encoders were chosen and why."`
+}
+
+// Help adds what the flags alone do not teach.
+func (recordCommand) Help() string {
+	return `A SOURCE is one of
+
+  mic[:device]            a microphone, as "roomkit devices" lists them
+  webcam[:index or path]  a camera
+  screen[:display]        a screen
+  file:PATH               the audio and video of a media file
+  test                    a moving picture with clock and frame number, and a tone
+  avsync                  a flash and a beep each second
+
+Examples:
+
+  roomkit record --participant demo=test --duration 10
+  roomkit record --participant host=mic,webcam --participant slides=screen
+  roomkit record --participant a=file:talk.mp4 --participant b=file:reply.flac --fast --json
+
+Ctrl+C finishes the file; pressed again it gives up at once.
+Exit codes: 0 done, 1 failed, 2 wrong use.`
+}
+
+// Run records.
+func (c *recordCommand) Run(ctx context.Context, std streams) error {
+	participants, err := c.check()
+	if err != nil {
+		return err
+	}
+	ctx, stop := withSignals(ctx, std.err)
+	defer stop()
+
+	level := slog.LevelWarn
+	if c.Verbose {
+		level = slog.LevelInfo
+	}
+	log := slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: level}))
+	var clock media.Clock = media.NewRealClock()
+	if c.Fast {
+		clock = media.NewVirtualClock()
+	}
+	rec, err := av.NewRecorder(av.WithLogger(log))
+	if err != nil {
+		return err
+	}
+	s := &session{command: c, std: std, clock: clock, log: log,
+		kit:   roomkit.New(roomkit.WithClock(clock), roomkit.WithLogger(log)),
+		start: make(chan struct{})}
+	result, err := s.record(ctx, participants, recorder.Binding{Recorder: rec, Config: c.config()})
+	err = configUsage(err)
+	if result.ID == "" { // never begun
+		return err
+	}
+	return errors.Join(err, c.report(std, result))
+}
+
+func (c *recordCommand) check() ([]participant, error) {
+	participants, err := parseParticipants(c.Participant)
+	if err != nil {
+		return nil, err
+	}
+	if c.FPS < 0 || c.FPS > 240 {
+		return nil, usagef("--fps is %d (allowed: 1 to 240, or 0 for the default)", c.FPS)
+	}
+	if strings.TrimSpace(c.Room) == "" {
+		return nil, usagef("--room is %q (allowed: any text that is not empty)", c.Room)
+	}
+	if c.SampleRate == 0 {
+		return nil, usagef("--sample-rate is 0 (allowed: 8000 to 96000)")
+	}
+	// Before any source is opened, which takes time and may fail for a worse
+	// reason.
+	if err := c.config().WithDefaults().Validate(); err != nil {
+		return nil, configUsage(err)
+	}
+	if c.Device < 0 {
+		return nil, usagef("--device is %d (allowed: 0 or more)", c.Device)
+	}
+	for _, p := range participants {
+		for _, s := range p.sources {
+			if c.Fast && s.device() {
+				return nil, usagef("--fast: %s of %s runs in real time; --fast is for file:, test and avsync", s, p.name)
+			}
+			if c.Fast && s.endless() && c.Duration == 0 {
+				return nil, usagef("--fast: %s of %s never ends; say how much of it with --duration", s, p.name)
+			}
+		}
+	}
+	return participants, nil
+}
+
+func (c *recordCommand) config() recorder.Config {
+	return recorder.Config{
+		Storage: c.Output, Format: c.Format, VideoCodec: c.VideoCodec, AudioCodec: c.AudioCodec,
+		AudioSampleRate: c.SampleRate, VideoFPS: c.FPS, Title: c.Room,
+		Video: recorder.VideoOptions{CRF: c.CRF, BitRate: c.Bitrate, Preset: c.Preset},
+	}
+}
+
+// report prints the outcome.
+func (c *recordCommand) report(std streams, r recorder.Result) error {
+	if c.JSON {
+		enc := json.NewEncoder(std.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	printSummary(std.err, r)
+	if r.Path != "" {
+		_, err := fmt.Fprintln(std.out, r.Path)
+		return err
+	}
+	return nil
+}
+
+func printSummary(w io.Writer, r recorder.Result) {
+	fmt.Fprintf(w, "%s of media, %s, %d tracks\n", r.Duration.Round(10*time.Millisecond), formatBytes(r.Size), len(r.Tracks))
+	for _, t := range r.Tracks {
+		fmt.Fprintf(w, "  %-6s %-24s %-6s %-14s %s to %s, %d samples", t.Kind, t.Title(), t.Codec, t.Format,
+			t.First.Round(time.Millisecond), t.Last.Round(time.Millisecond), t.SamplesIn)
+		for _, reason := range slices.Sorted(mapKeys(t.Dropped)) {
+			fmt.Fprintf(w, ", %d lost (%s)", t.Dropped[reason], reason)
+		}
+		if t.Err != nil {
+			fmt.Fprintf(w, ": %v", t.Err)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+func mapKeys[K comparable, V any](m map[K]V) func(func(K) bool) {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// withSignals returns a context that ends with the first SIGINT, SIGTERM or
+// SIGHUP; the second one ends the process.
+func withSignals(ctx context.Context, notices io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			fmt.Fprintln(notices, "\nfinishing the file; press Ctrl+C again to give up")
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case <-signals:
+			os.Exit(exitFailed)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
+}
