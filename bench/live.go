@@ -33,30 +33,11 @@ func recordLive(ctx context.Context, j job) (outcome, error) {
 		return outcome{}, err
 	}
 	src := &liveSource{video: j.Video, format: j.Format, length: j.Live}
-	kit := roomkit.New()
-	defer kit.Close(ctx)
-	binding := recorder.Binding{Recorder: slowRecorder{rec}, Config: j.Config}
-	room, err := kit.CreateRoom(ctx, "bench", roomkit.WithRecorders(binding))
-	if err != nil {
-		return outcome{}, err
-	}
-	if err := kit.RegisterChannel(roomkit.NewAudioVideoChannel("av", src)); err != nil {
-		return outcome{}, err
-	}
-	session, err := kit.Join(ctx, room.ID(), "av", roomkit.WithParticipant("user-1"))
-	if err != nil {
-		return outcome{}, err
-	}
-	<-session.Done()
-	results, err := kit.CloseRoom(ctx, room.ID())
-	if err != nil {
-		return outcome{}, err
-	}
-	o := newOutcome(results[0])
+	o, err := recordFrom(ctx, roomkit.New(), src, recorder.Binding{Recorder: slowRecorder{rec}, Config: j.Config})
 	for _, d := range slices.Concat(src.pushes[:]...) {
 		o.PushMicros = append(o.PushMicros, float64(d)/float64(time.Microsecond))
 	}
-	return o, session.Err()
+	return o, err
 }
 
 // liveSource is a backend that never waits.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	roomkit "github.com/roomkit-live/roomkit-go"
+	"github.com/roomkit-live/roomkit-go/backend"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 	"github.com/roomkit-live/roomkit-go/recorder/av"
@@ -90,8 +91,15 @@ func recordFiles(ctx context.Context, j job) (outcome, error) {
 	}
 	src := &rawSource{video: j.Video, format: j.Format, audio: j.Audio}
 	kit := roomkit.New(roomkit.WithClock(media.NewVirtualClock()))
+	o, err := recordFrom(ctx, kit, src, recorder.Binding{Recorder: rec, Config: j.Config})
+	o.Allocated = src.steady
+	return o, err
+}
+
+// recordFrom records a source in a room of its own until the source ends.
+func recordFrom(ctx context.Context, kit *roomkit.Kit, src backend.Backend, b recorder.Binding) (outcome, error) {
 	defer kit.Close(ctx)
-	room, err := kit.CreateRoom(ctx, "bench", roomkit.WithRecorders(recorder.Binding{Recorder: rec, Config: j.Config}))
+	room, err := kit.CreateRoom(ctx, "bench", roomkit.WithRecorders(b))
 	if err != nil {
 		return outcome{}, err
 	}
@@ -102,14 +110,16 @@ func recordFiles(ctx context.Context, j job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	<-session.Done()
+	select {
+	case <-session.Done():
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
+	}
 	results, err := kit.CloseRoom(ctx, room.ID())
 	if err != nil {
 		return outcome{}, err
 	}
-	o := newOutcome(results[0])
-	o.Allocated = src.steady
-	return o, session.Err()
+	return newOutcome(results[0]), session.Err()
 }
 
 func newOutcome(r recorder.Result) outcome {
