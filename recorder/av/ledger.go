@@ -77,8 +77,8 @@ func (l *ledger) drop(reason recorder.DropReason) {
 	l.result.Drop(reason, 1)
 }
 
-// accept counts a sample on its way, which is in the file once everything
-// before end is.
+// accept counts a sample on its way, which is in the file once everything up to
+// end is: the end of audio, the beginning of a picture.
 func (l *ledger) accept(end int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,7 +111,7 @@ func (l *ledger) lose(from, to int64) {
 	l.pending = l.pending[:l.head+len(rest)]
 }
 
-// confirm says that everything before end is in the file.
+// confirm says that everything up to end is in the file; see accept.
 func (l *ledger) confirm(end int64, bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

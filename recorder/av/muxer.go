@@ -241,14 +241,14 @@ func (m *muxer) write(p packet) {
 		p.data.Free()
 		return
 	}
-	end, size := p.data.PTS()+p.data.Duration(), len(p.data.Data())
+	through, size := p.through(), len(p.data.Data())
 	p.data.SetPTS(p.data.PTS() - p.stream.origin)
 	p.data.SetDTS(p.data.DTS() - p.stream.origin)
 	if err := m.file.Write(p.stream.index, p.data); err != nil {
 		m.fail(fmt.Errorf("av: file cannot be written: %w", err))
 		return
 	}
-	p.stream.ledger.confirm(end, size)
+	p.stream.ledger.confirm(through, size)
 }
 
 func (m *muxer) finish() error {
@@ -268,4 +268,14 @@ func (m *muxer) finish() error {
 func (p packet) time() time.Duration {
 	num, den := p.stream.params.TimeBase()
 	return timeOf(p.data.PTS()*int64(num), int64(den))
+}
+
+// through is up to where the track is in the file with this packet, as the
+// ledger counts. A picture counts by when it begins: its end is when the next
+// one begins, which is not written yet.
+func (p packet) through() int64 {
+	if p.stream.isAudio() {
+		return p.data.PTS() + p.data.Duration()
+	}
+	return p.data.PTS()
 }

@@ -55,3 +55,14 @@ func TestTrimKeepsFromTheKeyframeOn(t *testing.T) {
 	wantTimes(t, hold(t, testStream(t, "h264", 0), -100, 110), 100, 110)
 	wantTimes(t, hold(t, testStream(t, "h264", 0), -205, 215), 205, 215)
 }
+
+// The packet of one picture does not account for the next one, which begins
+// where it ends.
+func TestPacketAccountsForItsOwnSamples(t *testing.T) {
+	if got := hold(t, testStream(t, "h264", 0), 100)[0].through(); got != 100 {
+		t.Errorf("a picture at 100 that lasts 10 accounts for all up to %d", got)
+	}
+	if got := hold(t, testStream(t, "aac", 16000), 100)[0].through(); got != 110 {
+		t.Errorf("audio from 100 to 110 accounts for all up to %d", got)
+	}
+}
