@@ -3,6 +3,7 @@ module github.com/roomkit-live/roomkit-go
 go 1.26
 
 require (
+	github.com/Eyevinn/mp4ff v0.56.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/jotaen/kong-completion v0.0.7
 	github.com/schollz/progressbar/v3 v3.19.1

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -70,11 +71,17 @@ func Chromium(t testing.TB, path string) Playback {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 
+	profile, err := os.MkdirTemp("", "roomkit-chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Its processes may write for a moment longer than it lives.
+	defer os.RemoveAll(profile)
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	browser := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--autoplay-policy=no-user-gesture-required", "--user-data-dir="+t.TempDir(), server.URL)
+		"--autoplay-policy=no-user-gesture-required", "--user-data-dir="+profile, server.URL)
 	browser.WaitDelay = 5 * time.Second
 	if err := browser.Start(); err != nil {
 		t.Fatal(err)

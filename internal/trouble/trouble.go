@@ -3,9 +3,11 @@
 package trouble
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -27,6 +29,28 @@ func SmallDisk(t testing.TB, size string) string {
 func ReadOnly(t testing.TB) string {
 	t.Helper()
 	return mount(t, "-t", "tmpfs", "-o", "ro", "tmpfs")
+}
+
+// BreakingDisk mounts an empty ext4 file system of the given bytes and returns
+// its directory, and what makes it read-only at once, open files included: what
+// Linux does when a disk fails. The test is skipped where mounting is not
+// permitted.
+func BreakingDisk(t testing.TB, size int64) (dir string, breakIt func()) {
+	t.Helper()
+	image := filepath.Join(t.TempDir(), "disk")
+	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, size)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mkfs.ext4", "-q", "-F", "-m", "0", image).CombinedOutput(); err != nil {
+		t.Skipf("no ext4 here: %v: %s", err, out)
+	}
+	dir = mount(t, "-o", "loop", image)
+	return dir, func() {
+		t.Helper()
+		if out, err := exec.Command("mount", "-o", "remount,abort", dir).CombinedOutput(); err != nil {
+			t.Fatalf("remount: %v: %s", err, out)
+		}
+	}
 }
 
 func mount(t testing.TB, args ...string) string {
