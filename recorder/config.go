@@ -42,6 +42,30 @@ type Config struct {
 	StartPolicy StartPolicy `json:"start_policy"`
 	// StartTimeout bounds the wait of StartWhenAll; default 3 s.
 	StartTimeout time.Duration `json:"start_timeout"`
+
+	// Rotate splits the recording into several files; default one.
+	Rotate Rotate `json:"rotate,omitzero"`
+}
+
+// Rotate says when a recording goes over to a new file, whichever comes first.
+// Each file plays on its own from time zero; together they are the whole, with
+// nothing lost or doubled between them.
+type Rotate struct {
+	// Duration of each file, from 1 s on; 0 for no bound.
+	Duration time.Duration `json:"duration,omitempty"`
+	// Size in bytes at which a file is ended, from 1 MiB on; it grows a
+	// little beyond. 0 for no bound.
+	Size int64 `json:"size,omitempty"`
+}
+
+func (r Rotate) validate() error {
+	if r.Duration != 0 && r.Duration < time.Second {
+		return &ConfigError{"Rotate.Duration", r.Duration, "0 or from 1s on"}
+	}
+	if r.Size != 0 && r.Size < 1<<20 {
+		return &ConfigError{"Rotate.Size", r.Size, "0 or from 1048576 bytes on"}
+	}
+	return nil
 }
 
 // VideoOptions tune video encoding. Zero values mean defaults chosen for
@@ -140,6 +164,7 @@ func (c Config) Validate() error {
 		inRange("Audio.BitRate", c.Audio.BitRate, 0, 512_000),
 		oneOf("StartPolicy", c.StartPolicy, startPolicies),
 		inRange("StartTimeout", c.StartTimeout, time.Millisecond, time.Minute),
+		c.Rotate.validate(),
 	)
 }
 

@@ -3,6 +3,7 @@ package recorder
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -33,17 +34,39 @@ type Result struct {
 	// Path is the finished file, empty if there is none; Format its container.
 	Path   string `json:"path,omitempty"`
 	Format string `json:"format,omitempty"`
+	// Parts are the finished files in their order; Path is the first of them.
+	Parts []Part `json:"parts,omitempty"`
 	// Started is the wall-clock time at which the recording was started.
 	Started time.Time `json:"started"`
 	// Duration is that of the media: the end of the last sample of any track.
 	Duration time.Duration `json:"-"`
-	// Size is the file's, in bytes.
+	// Size is that of all files, in bytes.
 	Size int64 `json:"size"`
 	// Tracks are all tracks that were ever added, in the order they came,
 	// those who left included.
 	Tracks []TrackResult `json:"tracks"`
 	// Err says why the recording is not whole, nil if it is.
 	Err error `json:"-"`
+}
+
+// A Part is one file of a recording; see [Rotate].
+type Part struct {
+	Path string `json:"path"`
+	Size int64  `json:"size"`
+	// Start is where the file's time zero is on the recording's timeline;
+	// Duration is to the end of its last sample.
+	Start    time.Duration `json:"-"`
+	Duration time.Duration `json:"-"`
+}
+
+// MarshalJSON writes times in seconds.
+func (p Part) MarshalJSON() ([]byte, error) {
+	type plain Part
+	return json.Marshal(struct {
+		plain
+		Start    float64 `json:"start"`
+		Duration float64 `json:"duration"`
+	}{plain(p), p.Start.Seconds(), p.Duration.Seconds()})
 }
 
 // TrackResult tells what became of one track.
@@ -105,6 +128,7 @@ func (r Result) Clone() Result {
 		tracks[i] = t
 	}
 	r.Tracks = tracks
+	r.Parts = slices.Clone(r.Parts)
 	return r
 }
 

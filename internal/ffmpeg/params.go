@@ -140,6 +140,15 @@ func (p *CodecParams) Channels() int {
 	return 0
 }
 
+// InitialPadding returns how many frames of audio a decoder gives out before
+// the first one that was encoded.
+func (p *CodecParams) InitialPadding() int {
+	if c := p.par(); c != nil {
+		return int(c.par.initial_padding)
+	}
+	return 0
+}
+
 // TimeBase returns the unit in which the packets' times count, in seconds.
 func (p *CodecParams) TimeBase() (num, den int) {
 	if c := p.par(); c != nil {

@@ -64,7 +64,7 @@ func (a *audioLane) crossGap(gap int64) error {
 func (a *audioLane) repeatSilence() error {
 	p := ffmpeg.NewPacket()
 	if p == nil {
-		return errors.New("av: out of memory")
+		return errNoMemory
 	}
 	at, length := a.bridge.next, int64(a.frames)
 	if err := p.SetData(a.bridge.silence, at, at, length, true); err != nil {

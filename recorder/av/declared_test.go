@@ -13,7 +13,7 @@ import (
 // the format they had declared, are converted into that.
 func TestDeclaredFormatThatIsWrongAndTooLateToChange(t *testing.T) {
 	judge.Need(t, "ffmpeg", "ffprobe")
-	r := start(t, recorder.Config{})
+	r := start(t, recorder.Config{Format: "mkv"})
 	stereo := media.AudioFormat{Rate: 48000, Channels: 2}
 	first := addTrack(t, r, recorder.Track{ID: "first", Kind: media.KindAudio, Participant: "a", Audio: mono16k})
 	voice := addTrack(t, r, recorder.Track{ID: "voice", Kind: media.KindAudio, Participant: "b", Audio: mono16k})

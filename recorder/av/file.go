@@ -15,42 +15,69 @@ import (
 // partialSuffix marks a file that is still being written.
 const partialSuffix = ".partial"
 
-// outputFile is the file of one recording: written under a temporary name
+// outputFile is one file of a recording: written under a temporary name
 // beside the final one, which it gets when it is complete.
 type outputFile struct {
 	id      string
-	final   string // room_{id}_{timestamp}.{format}
+	base    string // of the first part's name, with its directory: room_{id}_{timestamp}
+	format  string
+	number  int // of the part, from 1
+	final   string
 	partial string
+	opened  *os.File
 }
 
 // reserveFile picks the recording's id and creates its empty temporary file,
 // which proves that the directory can be written before any media is taken.
-func reserveFile(dir, format string, now time.Time) (outputFile, error) {
+func reserveFile(dir, format string, now time.Time) (*outputFile, error) {
 	var random [6]byte
 	for {
 		if _, err := rand.Read(random[:]); err != nil {
-			return outputFile{}, err
+			return nil, err
 		}
 		id := hex.EncodeToString(random[:])
-		final := filepath.Join(dir, fmt.Sprintf("room_%s_%s.%s", id, now.UTC().Format("20060102T150405"), format))
-		f := outputFile{id: id, final: final, partial: final + partialSuffix}
-		file, err := os.OpenFile(f.partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-		if errors.Is(err, fs.ErrExist) {
-			continue
+		base := filepath.Join(dir, fmt.Sprintf("room_%s_%s", id, now.UTC().Format("20060102T150405")))
+		f, err := createPartial(outputFile{id: id, base: base, format: format, number: 1})
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
 		}
-		if err != nil {
-			return outputFile{}, err
-		}
-		return f, file.Close()
 	}
 }
 
-// publish makes the complete file durable and gives it its final name, unless
-// that exists.
-func (f outputFile) publish() error {
-	if err := syncPath(f.partial); err != nil {
-		return err
+// next creates the temporary file of the part that follows on this one.
+func (f *outputFile) next() (*outputFile, error) {
+	return createPartial(outputFile{id: f.id, base: f.base, format: f.format, number: f.number + 1})
+}
+
+func createPartial(f outputFile) (*outputFile, error) {
+	f.final = f.base + "." + f.format
+	if f.number > 1 {
+		f.final = fmt.Sprintf("%s_%03d.%s", f.base, f.number, f.format)
 	}
+	f.partial = f.final + partialSuffix
+	var err error
+	if f.opened, err = os.OpenFile(f.partial, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666); err != nil {
+		return nil, err
+	}
+	// What a power loss leaves of the file must have a name.
+	if err := syncPath(filepath.Dir(f.partial)); err != nil {
+		return nil, errors.Join(err, f.discard())
+	}
+	return &f, nil
+}
+
+// close closes the file, which may be closed.
+func (f *outputFile) close() error {
+	if f.opened == nil {
+		return nil
+	}
+	err := f.opened.Close()
+	f.opened = nil
+	return err
+}
+
+// publish gives the closed file its final name, unless that exists.
+func (f *outputFile) publish() error {
 	// A hard link refuses to replace an existing file, which rename does not.
 	switch err := os.Link(f.partial, f.final); {
 	case err == nil:
@@ -70,8 +97,8 @@ func (f outputFile) publish() error {
 	return syncPath(filepath.Dir(f.final))
 }
 
-// discard removes the temporary file.
-func (f outputFile) discard() error { return os.Remove(f.partial) }
+// discard closes and removes the temporary file.
+func (f *outputFile) discard() error { return errors.Join(f.close(), os.Remove(f.partial)) }
 
 func syncPath(path string) error {
 	file, err := os.Open(path)

@@ -20,6 +20,7 @@ type lane struct {
 	gate    *gate
 	muxer   *muxer
 	encoder trackEncoder
+	out     *output
 
 	mu      sync.Mutex
 	arrived bool          // a first sample has come
@@ -109,6 +110,7 @@ func (l *lane) arrive(s media.Sample) error {
 		return l.failed
 	}
 	l.arrived = true
+	l.out.stream.begins() // before the gate, which may let the file begin
 	l.zero = l.gate.delivered(s.Time)
 	return nil
 }
@@ -130,16 +132,19 @@ func (l *lane) Close() error {
 		err = l.encoder.flush()
 	}
 	l.encoder.close()
+	if l.out.stream != nil {
+		l.out.stream.ends()
+	}
 	return err
 }
 
 // output is where an encoder's packets go: into the muxer, once the track has
 // its place there.
 type output struct {
-	muxer  *muxer
-	ledger *ledger
-	title  ffmpeg.StreamOptions
-	stream *stream
+	muxer          *muxer
+	ledger         *ledger
+	name, language string
+	stream         *stream
 }
 
 // declare sets or replaces the track's place in the file.
@@ -147,7 +152,17 @@ func (o *output) declare(params *ffmpeg.CodecParams) error {
 	if o.stream != nil {
 		return o.muxer.redeclare(o.stream, params)
 	}
-	s, err := o.muxer.addStream(params, o.title, o.ledger)
+	s, err := o.muxer.addStream(params, o.name, o.language, o.ledger)
 	o.stream = s
 	return err
+}
+
+// settle ends the track's account when nothing more will be written, because
+// of err if it is not nil.
+func (l *lane) settle(err error) {
+	rate := int64(1)
+	if l.out.stream != nil {
+		rate = l.out.stream.rate
+	}
+	l.ledger.settle(err, rate)
 }

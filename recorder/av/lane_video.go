@@ -34,6 +34,7 @@ type videoLane struct {
 	any     bool
 	delta   int64 // its distance from the one before
 	lastKey int64
+	lastCut time.Duration // for which a keyframe has been made
 }
 
 // open makes the track's encoder for pictures of a format.
@@ -113,7 +114,9 @@ func (v *videoLane) encode(at time.Duration, s media.Sample) error {
 		v.out.ledger.drop(recorder.DropLate)
 		return nil
 	}
-	key := !v.any || pts-v.lastKey >= videoPosition(v.cfg.Video.KeyframeInterval) || v.mayBeFirst()
+	cut := v.out.muxer.nextCut()
+	turns := at >= cut && cut != v.lastCut
+	key := !v.any || pts-v.lastKey >= videoPosition(v.cfg.Video.KeyframeInterval) || turns || v.mayBeFirst()
 	if v.any {
 		v.delta = pts - v.last // the packet's length; see packet
 	}
@@ -124,6 +127,9 @@ func (v *videoLane) encode(at time.Duration, s media.Sample) error {
 	}
 	if key {
 		v.lastKey = pts
+	}
+	if turns {
+		v.lastCut = cut
 	}
 	v.any, v.last = true, pts
 	return nil

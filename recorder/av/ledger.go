@@ -20,6 +20,13 @@ type ledger struct {
 	pending []int64
 	head    int
 	failure error // see fault
+	through int64 // what was confirmed last
+	kept    tally // of the files that are finished
+}
+
+// tally is what of a track is in files.
+type tally struct {
+	samples, bytes, through int64
 }
 
 func newLedger(t recorder.Track) *ledger {
@@ -116,6 +123,7 @@ func (l *ledger) confirm(end int64, bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.result.Bytes += int64(bytes)
+	l.through = max(l.through, end)
 	for l.head < len(l.pending) && l.pending[l.head] <= end {
 		l.head++
 		l.result.SamplesWritten++
@@ -150,25 +158,42 @@ func (l *ledger) trim(origin int64) {
 	l.result.Drop(recorder.DropBeforeStart, int64(before))
 }
 
+// miss counts the samples on their way up to and with to as come too late.
+func (l *ledger) miss(to int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.head < len(l.pending) && l.pending[l.head] <= to {
+		l.head++
+		l.result.Drop(recorder.DropLate, 1)
+	}
+}
+
+// closePart ends a file. If it is not usable, what was confirmed of it is lost.
+func (l *ledger) closePart(usable bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !usable {
+		l.result.Drop(recorder.DropWriteError, l.result.SamplesWritten-l.kept.samples)
+		l.result.SamplesWritten, l.result.Bytes, l.through = l.kept.samples, l.kept.bytes, l.kept.through
+	}
+	l.kept = tally{l.result.SamplesWritten, l.result.Bytes, l.through}
+}
+
 // settle counts what is still on its way as lost: nothing more will be
-// written.
-func (l *ledger) settle() {
+// written. Where that is because of an error, the track ends with what was
+// confirmed, in ticks of which a second has rate.
+func (l *ledger) settle(err error, rate int64) {
+	if err != nil {
+		l.note(err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.result.Drop(recorder.DropWriteError, int64(len(l.pending)-l.head))
 	l.pending, l.head = nil, 0
-}
-
-// void counts everything as lost: the file as a whole cannot be used, for the
-// given reason.
-func (l *ledger) void(err error) {
-	l.note(err)
-	l.settle()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.result.Drop(recorder.DropWriteError, l.result.SamplesWritten)
-	l.result.SamplesWritten, l.result.Bytes = 0, 0
-	l.result.First, l.result.Last = 0, 0
+	if err != nil {
+		l.result.Last = min(l.result.Last, timeOf(l.through, rate))
+		l.result.First = min(l.result.First, l.result.Last)
+	}
 }
 
 // update changes the track's result.

@@ -1,7 +1,11 @@
 package av
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,61 +17,68 @@ import (
 // muxer is the one goroutine that touches the file. Lanes add their streams
 // and hand it packets; a slow disk holds the lanes up, and they their queues.
 //
-// libavformat fixes the set of streams with the header. So the header is held
-// back for the start timeout, and the packets of that time with it: whoever
-// joins within it is in the file, and by then the origin is known. Encoded
-// media of a few seconds is small.
+// Packets are held until the origin is known. Where the container fixes its
+// streams when it begins, that is put off for all of the start timeout, so that
+// whoever joins within it is in the file. Encoded media of a few seconds is
+// small.
 type muxer struct {
-	file      *ffmpeg.Muxer
-	gate      *gate
-	editLists bool          // see container
-	holdOff   time.Duration // how long after the first sample the header is written
-	packets   chan packet
-	taken     atomic.Int64  // bytes of media so far, written or on their way
-	done      chan struct{} // closed when the goroutine has ended
-	finished  error         // valid after done
-	begun     bool          // the header is written
+	gate    *gate
+	open    bool          // the container takes tracks at any time, and hides what is before its zero
+	holdOff time.Duration // how long after the first sample the file begins at the latest
+	rotate  recorder.Rotate
+	create  func(*outputFile) (fileWriter, error)
+	packets chan packet
+	taken   atomic.Int64  // bytes of media so far, written or on their way
+	cut     atomic.Int64  // time zero of the next part, in nanoseconds from the gate's; noCut if none is planned
+	done    chan struct{} // closed when the goroutine has ended
 
-	mu      sync.Mutex
-	streams []*stream
-	fixed   bool // the header is being written or has been
-	failed  error
+	// The goroutine has these for itself.
+	begun  bool
+	held   []packet
+	known  []*stream // those that have had a packet
+	number int       // of the part that is being written
+	latest time.Duration
+	bytes  int // held for the next part
+	tick   int
+
+	mu       sync.Mutex
+	part     *part // nil after the last
+	outcomes []outcome
+	streams  []*stream
+	fixed    bool // no stream can be added or changed any more
+	failed   error
 }
 
-// packetQueue is how many packets may wait for the disk: about ten seconds of
-// a room of four, encoded.
-const packetQueue = 2048
+const (
+	// packetQueue is how many packets may wait for the disk: about ten seconds
+	// of a room of four, encoded.
+	packetQueue = 2048
+	// tickInterval is how often the muxer looks after what stands still, in
+	// real time.
+	tickInterval = 250 * time.Millisecond
+	// quietTicks is after how many ticks without a packet a stream counts as
+	// silent: nobody waits for it any more.
+	quietTicks = 8
 
-// stream is one track of the file.
-type stream struct {
-	muxer   *muxer
-	params  *ffmpeg.CodecParams
-	options ffmpeg.StreamOptions
-	ledger  *ledger
-	index   int   // in the file
-	origin  int64 // time zero of the file, in the stream's time base
-	// standing is the latest picture from before the origin. Whether it is the
-	// last of them, and so what was to be seen at the origin, is only known
-	// when the next one comes: a lane may still be behind when the header is
-	// written.
-	standing *ffmpeg.Packet
-}
+	noCut = math.MaxInt64
+)
 
-type packet struct {
-	stream *stream
-	data   *ffmpeg.Packet
-}
+var errNoMemory = errors.New("av: out of memory")
 
-func newMuxer(file *ffmpeg.Muxer, editLists bool, g *gate, holdOff time.Duration) *muxer {
-	m := &muxer{file: file, editLists: editLists, gate: g, holdOff: holdOff, packets: make(chan packet, packetQueue), done: make(chan struct{})}
+// start begins the muxer's work with the first file.
+func (m *muxer) start(first *part) {
+	m.part, m.number = first, 1
+	m.packets, m.done = make(chan packet, packetQueue), make(chan struct{})
+	m.cut.Store(noCut)
 	go m.run()
-	return m
 }
 
 // addStream adds a stream; the muxer takes over params. It fails with
-// [recorder.ErrLateTrack] once the header is fixed.
-func (m *muxer) addStream(params *ffmpeg.CodecParams, o ffmpeg.StreamOptions, l *ledger) (*stream, error) {
-	s := &stream{muxer: m, params: params, options: o, ledger: l}
+// [recorder.ErrLateTrack] once the streams are fixed.
+func (m *muxer) addStream(params *ffmpeg.CodecParams, name, language string, l *ledger) (*stream, error) {
+	_, rate := params.TimeBase()
+	s := &stream{muxer: m, params: params, name: name, language: language, ledger: l,
+		audio: params.Rate() > 0, rate: int64(rate)}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fixed {
@@ -92,16 +103,10 @@ func (m *muxer) redeclare(s *stream, params *ffmpeg.CodecParams) error {
 	return nil
 }
 
-// write hands a packet over. It waits while the queue is full and fails with
-// the reason once the file has failed.
-func (s *stream) write(p *ffmpeg.Packet) error {
-	if err := s.muxer.err(); err != nil {
-		p.Free()
-		return err
-	}
-	s.muxer.taken.Add(int64(len(p.Data())))
-	s.muxer.packets <- packet{s, p}
-	return nil
+func (m *muxer) isFixed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fixed
 }
 
 func (m *muxer) err() error {
@@ -119,163 +124,215 @@ func (m *muxer) fail(err error) {
 }
 
 // close finishes the file after the last packet. No write may follow. Wait for
-// done, then finished tells the outcome.
+// done, then outcomes tells what became of it.
 func (m *muxer) close() { close(m.packets) }
 
 func (m *muxer) run() {
 	defer close(m.done)
-	var held []packet
-	for p := range m.packets {
-		if held == nil && m.isFixed() {
-			m.put(p)
-			continue
+	ticker := time.NewTicker(tickInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case p, more := <-m.packets:
+			if !more {
+				m.end()
+				return
+			}
+			m.take(p)
+		case <-ticker.C:
+			m.lookAfter()
 		}
-		held = append(held, p)
-		if p.time() >= leadIn+m.holdOff {
-			m.begin(held)
-			held = nil
-		}
-	}
-	if !m.isFixed() {
-		m.begin(held)
-	}
-	for _, s := range m.streams {
-		if s.standing != nil {
-			s.moveToOrigin()
-			m.write(packet{s, s.standing})
-		}
-	}
-	m.finished = m.finish()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, s := range m.streams {
-		s.params.Close()
 	}
 }
 
-func (m *muxer) isFixed() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.fixed
+func (m *muxer) take(p packet) {
+	if m.begun {
+		m.put(p)
+		m.turnIfDue()
+		return
+	}
+	m.held = append(m.held, p)
+	if m.open && m.gate.isSettled() || p.data != nil && p.time() >= leadIn+m.holdOff {
+		m.begin()
+	}
 }
 
-// begin writes the header with the streams that are there, and what was held.
-func (m *muxer) begin(held []packet) {
-	m.mu.Lock()
-	m.fixed = true
-	chooseDefaults(m.streams, held)
-	var err error
-	for _, s := range m.streams {
-		if s.index, err = m.file.AddStream(s.params, s.options); err != nil {
-			break
-		}
-	}
-	m.mu.Unlock()
-	if err == nil && len(m.streams) > 0 {
-		err = m.file.WriteHeader()
-		m.begun = err == nil
-	}
-	if err != nil {
-		m.fail(fmt.Errorf("av: file cannot be begun: %w", err))
-	}
-	origin := m.gate.settle()
-	for _, s := range m.streams {
-		_, den := s.params.TimeBase()
-		s.origin = ticks(origin, int64(den))
-		s.ledger.trim(s.origin)
-	}
-	for _, p := range trim(held, m.editLists) {
+// begin begins the first file with the streams that are there, and writes what
+// was held.
+func (m *muxer) begin() {
+	m.begun = true
+	m.part.start = m.gate.settle()
+	m.beginPart()
+	m.replay()
+}
+
+func (m *muxer) replay() {
+	held := m.held
+	m.held, m.bytes = nil, 0
+	for _, p := range held {
 		m.put(p)
 	}
 }
 
-// chooseDefaults marks what players show and play by default: of voices and of
-// pictures the first that has media by now, or else the first.
-func chooseDefaults(streams []*stream, held []packet) {
-	alive := map[*stream]bool{}
-	for _, p := range held {
-		alive[p.stream] = true
+func (m *muxer) beginPart() {
+	m.cut.Store(noCut)
+	if m.rotate.Duration > 0 {
+		m.cut.Store(int64(m.part.start + m.rotate.Duration))
 	}
-	var chosen [2]*stream // pictures, voices
-	for _, s := range streams {
-		c := &chosen[0]
-		if s.isAudio() {
-			c = &chosen[1]
-		}
-		if *c == nil || alive[s] && !alive[*c] {
-			*c = s
-		}
-	}
-	for _, s := range chosen {
-		if s != nil {
-			s.options.Default = true
-		}
+	over := func(s *stream) bool { return s.ended && s.part != m.number }
+	m.mu.Lock()
+	m.fixed = !m.open
+	err := m.part.writer.begin(slices.DeleteFunc(slices.Clone(m.streams), over))
+	m.mu.Unlock()
+	if err != nil {
+		m.fail(fmt.Errorf("av: file cannot be begun: %w", err))
 	}
 }
 
-// put writes a packet, and moves the last picture from before the origin there.
+// put takes a packet once the origin is known.
 func (m *muxer) put(p packet) {
-	s, early := p.stream, p.data.PTS() <= p.stream.origin
-	if s.standing != nil {
-		if !early {
-			s.moveToOrigin()
-		}
-		m.write(packet{s, s.standing})
-		s.standing = nil
+	s := p.stream
+	if !s.known {
+		m.meet(s)
 	}
-	if early && !s.isAudio() {
-		s.standing = p.data
+	s.seen = m.tick
+	switch {
+	case p.data == nil:
+		s.ended = true
+		m.release(s)
+	case !s.lead.take(p.data):
+		m.release(s)
+		m.route(p)
+	}
+}
+
+// meet prepares for a stream's first packet.
+func (m *muxer) meet(s *stream) {
+	s.known = true
+	m.known = append(m.known, s)
+	s.lead = lead{origin: ticks(m.gate.settle(), s.rate), audio: s.audio}
+	if m.open {
+		s.lead.preroll = decoderPreroll
+		s.priming = int64(s.params.InitialPadding())
+	}
+	if s.part = 1; m.number > 1 {
+		s.part = m.number - 1 // it comes into this one by its time, as those left behind
+	}
+	s.base, s.last = ticks(m.part.start, s.rate), math.MinInt64
+}
+
+// release lets out what is needed of a stream from before the origin.
+func (m *muxer) release(s *stream) {
+	if s.lead.over {
 		return
 	}
-	m.write(p)
-}
-
-func (s *stream) moveToOrigin() {
-	s.standing.SetPTS(s.origin)
-	s.standing.SetDTS(s.origin)
+	s.ledger.trim(s.lead.origin)
+	for _, p := range s.lead.release() {
+		m.route(packet{s, p})
+	}
 }
 
 // write writes a packet at its time on the file's timeline.
 func (m *muxer) write(p packet) {
-	if m.err() != nil {
-		p.data.Free()
-		return
+	s := p.stream
+	m.remember(p)
+	through, at := p.through(), p.data.PTS()
+	if !s.audio && at <= s.last { // behind the picture that stands at the origin: see lookAfter
+		at = s.last + 1
 	}
-	through, size := p.through(), len(p.data.Data())
-	p.data.SetPTS(p.data.PTS() - p.stream.origin)
-	p.data.SetDTS(p.data.DTS() - p.stream.origin)
-	if err := m.file.Write(p.stream.index, p.data); err != nil {
+	s.last = at
+	p.data.SetDTS(p.data.DTS() - p.data.PTS() + at - s.base)
+	p.data.SetPTS(at - s.base)
+	m.part.any, m.part.end = true, max(m.part.end, timeOf(at+p.data.Duration(), s.rate))
+	if err := m.part.writer.write(s, p.data, through); err != nil {
 		m.fail(fmt.Errorf("av: file cannot be written: %w", err))
+	}
+}
+
+// lookAfter does what no packet is the occasion for.
+func (m *muxer) lookAfter() {
+	m.tick++
+	if !m.begun {
+		if m.open && len(m.held) > 0 && m.gate.isSettled() {
+			m.begin()
+		}
 		return
 	}
-	p.stream.ledger.confirm(through, size)
+	for _, s := range m.known {
+		// A picture that stands may be the last for an hour: it shall be in
+		// the file. Should its lane only be behind, those that still come
+		// from before the origin follow on it at once.
+		if m.isQuiet(s) {
+			m.release(s)
+		}
+	}
+	if m.err() == nil {
+		if err := m.part.writer.tick(); err != nil {
+			m.fail(fmt.Errorf("av: file cannot be written: %w", err))
+		}
+	}
+	m.turnIfDue()
 }
 
-func (m *muxer) finish() error {
-	if err := m.err(); err != nil || !m.begun {
-		m.file.Close()
-		return err
+func (m *muxer) isQuiet(s *stream) bool { return m.tick-s.seen >= quietTicks }
+
+// end writes what is left and finishes the file.
+func (m *muxer) end() {
+	if !m.begun && len(m.held) > 0 {
+		m.begin()
 	}
-	if err := m.file.Finish(); err != nil {
-		err = fmt.Errorf("av: file cannot be finished: %w", err)
-		m.fail(err)
-		return err
+	for _, s := range m.known {
+		m.release(s)
 	}
-	return nil
+	m.turnAtEnd()
+	if m.part != nil {
+		m.finishPart()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.part = nil
+	for _, s := range m.streams {
+		s.forget()
+		s.params.Close()
+	}
 }
 
-// time returns when the packet is shown, counted from the gate's zero.
-func (p packet) time() time.Duration {
-	num, den := p.stream.params.TimeBase()
-	return timeOf(p.data.PTS()*int64(num), int64(den))
+// result tells, after done, why the recording is not whole, nil if it is.
+func (m *muxer) result() error {
+	var errs []error
+	for _, o := range m.outcomes {
+		errs = append(errs, o.err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err // of which the failure below is the cause or the first one
+	}
+	return m.failed
 }
 
-// through is up to where the track is in the file with this packet, as the
-// ledger counts. A picture counts by when it begins: its end is when the next
-// one begins, which is not written yet.
-func (p packet) through() int64 {
-	if p.stream.isAudio() {
-		return p.data.PTS() + p.data.Duration()
+// published returns the finished files, with times counted from the gate's
+// zero.
+func (m *muxer) published() (parts []recorder.Part) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, o := range m.outcomes {
+		if o.published {
+			parts = append(parts, o.Part)
+		}
 	}
-	return p.data.PTS()
+	return parts
+}
+
+// onDisk returns the size of all files.
+func (m *muxer) onDisk() (size int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, o := range m.outcomes {
+		size += o.Size
+	}
+	if m.part != nil {
+		if info, err := os.Stat(m.part.file.partial); err == nil {
+			size += info.Size()
+		}
+	}
+	return size
 }

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/mp4"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
@@ -20,7 +19,7 @@ import (
 type Recording struct {
 	cfg     recorder.Config
 	plan    plan
-	file    outputFile
+	file    *outputFile // the first one
 	started time.Time
 	log     *slog.Logger
 	gate    *gate
@@ -33,7 +32,7 @@ type Recording struct {
 	result   recorder.Result
 }
 
-func newRecording(cfg recorder.Config, p plan, file outputFile, now time.Time, log *slog.Logger) *Recording {
+func newRecording(cfg recorder.Config, p plan, file *outputFile, now time.Time, log *slog.Logger) *Recording {
 	return &Recording{cfg: cfg, plan: p, file: file, started: now, log: log.With("recording", file.id),
 		gate: newGate(cfg.StartPolicy), stopped: make(chan struct{})}
 }
@@ -44,7 +43,7 @@ func (r *Recording) ID() string { return r.file.id }
 // AddTrack implements [recorder.Recording]. Where the track declares its
 // format the encoder is opened here, which may take a hardware encoder half a
 // second. Errors: [recorder.ErrStopped], [recorder.ErrTrackExists],
-// [recorder.ErrLateTrack] once the container's tracks are fixed, a
+// [recorder.ErrLateTrack] where the container fixes its tracks and has, a
 // [*recorder.ConfigError] for raw media with only "copy" configured.
 func (r *Recording) AddTrack(t recorder.Track) (recorder.TrackWriter, error) {
 	l, err := r.addLane(t)
@@ -78,8 +77,9 @@ func (r *Recording) addLane(t recorder.Track) (*lane, error) {
 		return nil, recorder.ErrLateTrack
 	}
 	l := &lane{id: t.ID, gate: r.gate, muxer: r.muxer, kind: t.Kind, ledger: newLedger(t)}
+	l.out = &output{muxer: r.muxer, ledger: l.ledger, name: t.Title(), language: t.Language}
 	var err error
-	if l.encoder, err = r.newEncoder(t, l.ledger); err != nil {
+	if l.encoder, err = r.newEncoder(t, l.out); err != nil {
 		return nil, err
 	}
 	r.lanes = append(r.lanes, l)
@@ -100,37 +100,30 @@ func (r *Recording) openMuxer() error {
 	if r.muxer != nil {
 		return nil
 	}
-	metadata := map[string]string{
-		"creation_time": r.started.UTC().Format("2006-01-02T15:04:05.000000Z"),
-		"title":         r.cfg.Title,
-	}
-	file, err := ffmpeg.CreateMuxer(r.file.partial, r.plan.container.muxer, metadata, muxerOptions(r.plan.container.muxer))
+	writer, err := r.createWriter(r.file)
 	if err != nil {
 		return fmt.Errorf("av: file cannot be opened: %w", err)
 	}
-	r.muxer = newMuxer(file, r.plan.container.editLists, r.gate, r.cfg.StartTimeout)
+	r.muxer = &muxer{gate: r.gate, open: r.plan.container.isHybrid(), holdOff: r.cfg.StartTimeout,
+		rotate: r.cfg.Rotate, create: r.createWriter}
+	r.muxer.start(&part{file: r.file, writer: writer})
 	return nil
 }
 
-func muxerOptions(muxer string) map[string]string {
-	if muxer == "mp4" || muxer == "mov" {
-		return map[string]string{"movie_timescale": fmt.Sprint(videoTimescale)} // edit lists to 11 µs
+func (r *Recording) createWriter(f *outputFile) (fileWriter, error) {
+	if r.plan.container.isHybrid() {
+		return newHybridFile(f, mp4.Options{
+			QuickTime: f.format == "mov", Title: r.cfg.Title, Tool: "RoomKit", Created: r.started.UTC(),
+		})
 	}
-	// These formats are readable as far as they are written, so nothing is to
-	// be kept in memory for long: neither for a track that is silent, nor in
-	// the file's buffer, nor in Matroska's clusters.
-	options := map[string]string{"max_interleave_delta": "1000000", "flush_packets": "1"} // µs
-	if muxer != "mpegts" {
-		options["cluster_time_limit"] = "1000" // ms
-	}
-	return options
+	return newLibavFile(f, r.plan.container.muxer, map[string]string{
+		"creation_time": r.started.UTC().Format("2006-01-02T15:04:05.000000Z"),
+		"title":         r.cfg.Title,
+	})
 }
 
 // newEncoder makes what the track is encoded with, not open yet.
-func (r *Recording) newEncoder(t recorder.Track, l *ledger) (trackEncoder, error) {
-	out := &output{muxer: r.muxer, ledger: l, title: ffmpeg.StreamOptions{
-		Name: t.Title(), Language: t.Language,
-	}}
+func (r *Recording) newEncoder(t recorder.Track, out *output) (trackEncoder, error) {
 	if t.Kind == media.KindAudio {
 		if r.plan.audio == "" {
 			return nil, &recorder.ConfigError{Field: "AudioCodec", Value: "copy",
@@ -143,7 +136,7 @@ func (r *Recording) newEncoder(t recorder.Track, l *ledger) (trackEncoder, error
 			Allowed: "for raw video of " + t.Participant + ": auto or an encoder"}
 	}
 	return &videoLane{
-		cfg: r.cfg, encoders: r.plan.video, out: out, gate: r.gate, hides: r.plan.container.editLists,
+		cfg: r.cfg, encoders: r.plan.video, out: out, gate: r.gate, hides: r.plan.container.isHybrid(),
 		notify: func(encoder string, err error) {
 			r.log.Warn("video encoder failed to open, trying the next", "encoder", encoder, "reason", err)
 		},
@@ -173,63 +166,49 @@ func (r *Recording) Stop(ctx context.Context) (recorder.Result, error) {
 	return r.result.Clone(), r.result.Err
 }
 
-// finish ends the lanes, the muxer and the file, in this order.
+// finish ends the lanes, the muxer and the files, in this order.
 func (r *Recording) finish() {
 	defer close(r.stopped)
-	var errs []error
 	for _, l := range r.lanes {
 		if err := l.Close(); err != nil {
 			l.ledger.fault(err)
 		}
 	}
-	err := r.finishFile()
-	errs = append(errs, err)
-	for _, l := range r.lanes {
-		// Where the file has failed, every track says what it said.
-		if fate := l.ledger.fate(); fate != nil && r.muxer.err() == nil {
-			errs = append(errs, fmt.Errorf("av: track %q: %w", l.id, fate))
+	err := r.finishFiles()
+	if r.muxer != nil && r.muxer.err() == nil { // else every track says what the file said
+		for _, l := range r.lanes {
+			if fate := l.ledger.fate(); fate != nil {
+				err = errors.Join(err, fmt.Errorf("av: track %q: %w", l.id, fate))
+			}
 		}
 	}
 	r.result = r.Report()
-	r.result.Err = errors.Join(errs...)
-	if err == nil {
-		r.result.Path = r.file.final
-		r.result.Err = errors.Join(r.result.Err, writeManifest(r.file.final, r.result))
+	r.result.Err = err
+	if len(r.result.Parts) == 0 {
+		return
+	}
+	r.result.Path = r.result.Parts[0].Path
+	if unlisted := writeManifest(r.result.Path, r.result); unlisted != nil && err == nil {
+		r.result.Err = unlisted // a disk that failed before would say the same again
 	}
 }
 
-// finishFile ends the muxer and gives the file its name, or removes it when
-// nothing came.
-func (r *Recording) finishFile() error {
+// finishFiles ends the muxer and settles the accounts. Without media the error
+// is [recorder.ErrNoMedia].
+func (r *Recording) finishFiles() error {
 	if r.muxer == nil {
 		return errors.Join(recorder.ErrNoMedia, r.file.discard())
 	}
 	r.muxer.close()
 	<-r.muxer.done
+	err := r.muxer.result()
 	for _, l := range r.lanes {
-		l.ledger.settle()
+		l.settle(err)
 	}
-	if !r.hasMedia() && r.muxer.err() == nil {
-		return errors.Join(recorder.ErrNoMedia, r.file.discard())
+	if err == nil && !r.hasMedia() {
+		return recorder.ErrNoMedia
 	}
-	if r.muxer.finished != nil {
-		return r.giveUp(r.muxer.finished)
-	}
-	if err := r.file.publish(); err != nil {
-		return r.giveUp(err)
-	}
-	return nil
-}
-
-// giveUp counts what the failed file cannot show as lost.
-func (r *Recording) giveUp(err error) error {
-	for _, l := range r.lanes {
-		l.ledger.void(err)
-	}
-	if _, gone := os.Stat(r.file.partial); gone != nil {
-		return fmt.Errorf("%w; nothing is left of the file", err)
-	}
-	return fmt.Errorf("%w; what could be written is kept as %s", err, r.file.partial)
+	return err
 }
 
 func (r *Recording) hasMedia() bool {
@@ -249,6 +228,7 @@ func (r *Recording) Report() recorder.Result {
 		Recorder: "av", ID: r.file.id, Format: r.cfg.Format, Started: r.started, Size: r.size(),
 	}
 	origin := r.gate.estimate()
+	result.Parts = r.parts(origin)
 	for _, l := range r.lanes {
 		t := l.ledger.report(origin)
 		result.Tracks = append(result.Tracks, t)
@@ -257,17 +237,26 @@ func (r *Recording) Report() recorder.Result {
 	return result
 }
 
-// size returns the file's size; while it is being written, what it will be
-// with the media that is on its way.
+// parts returns the finished files.
+func (r *Recording) parts(origin time.Duration) []recorder.Part {
+	if r.muxer == nil {
+		return nil
+	}
+	parts := r.muxer.published()
+	for i := range parts {
+		parts[i].Start -= origin
+	}
+	return parts
+}
+
+// size returns the size of all files; while they are being written, what it
+// will be with the media that is on its way.
 func (r *Recording) size() int64 {
-	if info, err := os.Stat(r.file.final); err == nil {
-		return info.Size()
+	if r.muxer == nil {
+		return 0
 	}
-	size := int64(0)
-	if info, err := os.Stat(r.file.partial); err == nil {
-		size = info.Size()
-	}
-	if r.muxer != nil && !r.stopping {
+	size := r.muxer.onDisk()
+	if !r.stopping {
 		size = max(size, r.muxer.taken.Load())
 	}
 	return size

@@ -377,9 +377,10 @@ func TestLateTrackKeepsItsTime(t *testing.T) {
 	near(t, "result's duration", result.Duration, 3500*time.Millisecond, 35*time.Millisecond)
 }
 
-// Once the container is begun, a track that comes is refused, clearly.
+// Once a container is begun that fixes its tracks, one that comes is refused,
+// clearly.
 func TestTooLateTrackIsRefused(t *testing.T) {
-	r := start(t, recorder.Config{})
+	r := start(t, recorder.Config{Format: "mkv"})
 	v := addTrack(t, r, recorder.Track{ID: "v", Kind: media.KindVideo, Participant: "ann"})
 	record(t, r, nil, v, mono16k, vga(media.I420), 0, 5*time.Second)
 	var err error

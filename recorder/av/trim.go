@@ -1,51 +1,66 @@
 package av
 
+import "github.com/roomkit-live/roomkit-go/internal/ffmpeg"
+
 // decoderPreroll is how many packets of audio a decoder wants to have seen
 // before the first one that is heard: one for AAC, whose frames overlap; 80 ms
 // for Opus, four packets of 20 ms (RFC 7845 section 4.6).
 const decoderPreroll = 4
 
-// trim drops of the packets that were held from before the origin those that
-// nobody needs. What stays has times before the origin, which the container's
-// edit list hides, if it has such:
+// lead holds of one stream what came from before the origin, as far as it may
+// be needed, until a packet from behind it tells that it was all. What is let
+// out has times before the origin, which the container's edit list hides, if
+// it has such:
 //
-//   - of audio the decoder's preroll, so that the first sample is whole;
+//   - of audio the packet that is heard at the origin and the decoder's
+//     preroll before it, so that the first sample is whole;
 //   - of pictures those since the last keyframe, to decode from; without edit
-//     lists each picture that might be the first is one.
-func trim(held []packet, editLists bool) []packet {
-	preroll := 0
-	if editLists {
-		preroll = decoderPreroll
-	}
-	begin := map[*stream]int{} // index of the first packet to keep
-	audio := map[*stream][]int{}
-	for i, p := range held {
-		s := p.stream
-		if _, seen := begin[s]; !seen {
-			begin[s] = i
-		}
-		if p.data.PTS() > s.origin {
-			continue
-		}
-		if s.isAudio() {
-			if audio[s] = append(audio[s], i); len(audio[s]) > preroll {
-				begin[s] = audio[s][len(audio[s])-preroll-1]
-			}
-			continue
-		}
-		if p.data.IsKey() {
-			begin[s] = i
-		}
-	}
-	kept := held[:0]
-	for i, p := range held {
-		if i < begin[p.stream] {
-			p.data.Free()
-			continue
-		}
-		kept = append(kept, p)
-	}
-	return kept
+//     lists each picture that might be the first is one. The last of them is
+//     what was to be seen at the origin, and is moved there.
+type lead struct {
+	origin  int64 // in the stream's time base
+	preroll int   // packets
+	audio   bool
+	over    bool
+	held    []*ffmpeg.Packet
 }
 
-func (s *stream) isAudio() bool { return s.params.Rate() > 0 }
+// take keeps a packet from before the origin. It reports whether it has; if
+// not, what was kept is over.
+func (l *lead) take(p *ffmpeg.Packet) bool {
+	if l.over || p.PTS() > l.origin {
+		return false
+	}
+	switch {
+	case !l.audio && p.IsKey():
+		l.drop(len(l.held))
+	case l.audio && len(l.held) > l.preroll:
+		l.drop(1)
+	}
+	l.held = append(l.held, p)
+	return true
+}
+
+// drop frees the oldest packets.
+func (l *lead) drop(n int) {
+	for _, p := range l.held[:n] {
+		p.Free()
+	}
+	l.held = append(l.held[:0], l.held[n:]...)
+}
+
+// release ends the lead and returns what is needed of it.
+func (l *lead) release() []*ffmpeg.Packet {
+	if n := len(l.held); n > 0 {
+		switch last := l.held[n-1]; {
+		case !l.audio:
+			last.SetPTS(l.origin)
+			last.SetDTS(l.origin)
+		case last.PTS()+last.Duration() <= l.origin: // nothing is heard at the origin
+			l.drop(n)
+		}
+	}
+	held := l.held
+	l.over, l.held = true, nil
+	return held
+}
