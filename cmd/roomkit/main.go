@@ -22,6 +22,8 @@ const (
 
 type commands struct {
 	Record     recordCommand             `cmd:"" help:"Record participants into one file."`
+	Inspect    inspectCommand            `cmd:"" help:"Show what is in an MP4 file, finished or not."`
+	Repair     repairCommand             `cmd:"" help:"Make an ordinary MP4 of an interrupted or damaged one."`
 	Devices    devicesCommand            `cmd:"" help:"List microphones, webcams and screens."`
 	Completion kongcompletion.Completion `cmd:"" help:"Print how to switch on completion in your shell."`
 	Version    versionCommand            `cmd:"" help:"Print the versions of roomkit and of FFmpeg's libraries."`
@@ -69,7 +71,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	// The library's errors begin with its name, which is the command's too.
 	text := strings.TrimPrefix(err.Error(), "roomkit: ")
 	if errors.As(err, new(usageError)) {
-		fmt.Fprintf(std.err, "roomkit: %s\nRun \"roomkit %s --help\" to see what is possible.\n", text, command.Command())
+		fmt.Fprintf(std.err, "roomkit: %s\nRun \"roomkit %s --help\" to see what is possible.\n", text, strings.Fields(command.Command())[0])
 		return exitUsage
 	}
 	fmt.Fprintln(std.err, "roomkit:", text)

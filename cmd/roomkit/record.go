@@ -35,6 +35,8 @@ type recordCommand struct {
 	CRF         int      `name:"crf" default:"0" placeholder:"N" help:"Video quality, 1 (best) to 51; 0 for the encoder's default."`
 	Bitrate     int      `default:"0" placeholder:"BITS" help:"Video bits per second instead of constant quality."`
 	Preset      string   `default:"" placeholder:"P" help:"The video encoder's preset, such as veryfast."`
+	Rotate      duration `default:"0" placeholder:"N|10m" help:"Begin a new file after this long; 0 for one file (${default})."`
+	RotateSize  byteSize `default:"0" placeholder:"N|500MB" help:"Begin a new file at this size; 0 for one file (${default})."`
 	Fast        bool     `help:"Run files and patterns as fast as the machine allows."`
 	JSON        bool     `name:"json" help:"Print the result as JSON on standard output, and nothing else there."`
 	Verbose     bool     `short:"v" help:"Say which encoders were chosen and why."`
@@ -133,7 +135,8 @@ func (c *recordCommand) config() recorder.Config {
 	return recorder.Config{
 		Storage: c.Output, Format: c.Format, VideoCodec: c.VideoCodec, AudioCodec: c.AudioCodec,
 		AudioSampleRate: c.SampleRate, VideoFPS: c.FPS, Title: c.Room,
-		Video: recorder.VideoOptions{CRF: c.CRF, BitRate: c.Bitrate, Preset: c.Preset},
+		Video:  recorder.VideoOptions{CRF: c.CRF, BitRate: c.Bitrate, Preset: c.Preset},
+		Rotate: recorder.Rotate{Duration: time.Duration(c.Rotate), Size: int64(c.RotateSize)},
 	}
 }
 
@@ -145,9 +148,10 @@ func (c *recordCommand) report(std streams, r recorder.Result) error {
 		return enc.Encode(r)
 	}
 	printSummary(std.err, r)
-	if r.Path != "" {
-		_, err := fmt.Fprintln(std.out, r.Path)
-		return err
+	for _, p := range r.Parts {
+		if _, err := fmt.Fprintln(std.out, p.Path); err != nil {
+			return err
+		}
 	}
 	return nil
 }

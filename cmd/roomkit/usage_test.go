@@ -54,7 +54,7 @@ func TestMistakesAndFailures(t *testing.T) {
 		code int
 		says []string
 	}{
-		"command":          {[]string{"recrod"}, 2, []string{"recrod", "record, devices"}},
+		"command":          {[]string{"recrod"}, 2, []string{"recrod", "record, inspect, repair, devices"}},
 		"extra argument":   {demo("extra"), 2, []string{"extra"}},
 		"flag":             {[]string{"record", "--bogus"}, 2, []string{"--bogus", "--participant", "--format"}},
 		"participant":      {[]string{"record", "-p", "demo"}, 2, []string{`"demo"`, "NAME=SOURCE", "file:PATH"}},
@@ -76,6 +76,9 @@ func TestMistakesAndFailures(t *testing.T) {
 		"fps":              {demo("--fps", "241"), 2, []string{"--fps", "241", "240"}},
 		"device index":     {demo("--device=-1"), 2, []string{"--device", "-1"}},
 		"layout":           {demo("--layout", "spiral"), 2, []string{"--layout", "spiral", "none"}},
+		"rotation":         {demo("--rotate", "10ms"), 2, []string{"--rotate", "10ms", "1s"}},
+		"rotation's size":  {demo("--rotate-size", "1KB"), 2, []string{"--rotate-size", "1000", "1048576"}},
+		"size":             {demo("--rotate-size", "much"), 2, []string{"--rotate-size", `"much"`, "500MB"}},
 		"room":             {demo("--room", ""), 2, []string{"--room", `""`}},
 		"output":           {demo("--output", "a/../b"), 2, []string{"--output", "a/../b", ".."}},
 		"negative":         {demo("--duration=-5"), 2, []string{"--duration", "-5", "negative"}},
@@ -155,11 +158,14 @@ func TestJSONOfAFailure(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &result); err != nil {
 		t.Fatalf("standard output is not one JSON value: %v\n%s", err, stdout)
 	}
-	if code != exitFailed || !strings.Contains(result.Error, "No space left") || !strings.Contains(stderr, "No space left") {
+	if code != exitFailed || !strings.Contains(result.Error, "no space left") || !strings.Contains(stderr, "no space left") {
 		t.Errorf("exit code %d, error %q\n%s", code, result.Error, stderr)
 	}
 	if result.Path != "" || len(result.Tracks) != 2 || result.Tracks[0].Dropped["write error"] != result.Tracks[0].SamplesIn {
 		t.Errorf("result is %s", stdout)
+	}
+	if left, _ := filepath.Glob(filepath.Join(disk, "*")); len(left) > 0 {
+		t.Errorf("left behind without a sample in it: %v", left)
 	}
 	if code, stdout, _ := call(t, args...); code != exitFailed || stdout != "" {
 		t.Errorf("without --json: exit code %d, standard output %q", code, stdout)
@@ -170,7 +176,8 @@ func TestJSONOfAFailure(t *testing.T) {
 func TestHelp(t *testing.T) {
 	flags := map[string][]string{
 		"record": {"participant", "output", "duration", "fps", "device", "format", "video-codec", "audio-codec",
-			"sample-rate", "layout", "room", "crf", "bitrate", "preset", "fast", "json", "verbose"},
+			"sample-rate", "layout", "room", "crf", "bitrate", "preset", "rotate", "rotate-size", "fast", "json", "verbose"},
+		"inspect": {"json", "fragments", "verbose"}, "repair": {"output", "in-place", "fast-start", "json"},
 		"devices": {"json"}, "completion": {"code"}, "version": {},
 	}
 	_, top, _ := call(t, "--help")
