@@ -568,7 +568,8 @@ func TestMergeOfCounts(t *testing.T) {
 	boom := errors.New("boom")
 	n := 0
 	own := TrackResult{Track: voiceTrack, Codec: "aac", SamplesIn: 99, SamplesWritten: 5, Bytes: 77,
-		Dropped: map[DropReason]int64{DropLate: 2}}
+		Dropped: map[DropReason]int64{DropLate: 2},
+		RatePPM: 12, LargestCorrection: time.Millisecond, Gaps: []Gap{{time.Second, time.Second}}, GapCount: 1, GapTotal: time.Second}
 	s := stub{
 		write: func(s media.Sample) error {
 			if s.Picture != nil {
@@ -595,6 +596,10 @@ func TestMergeOfCounts(t *testing.T) {
 	if tr.ID != voiceTrack.ID || tr.SamplesIn != 10 || tr.SamplesWritten != 5 || tr.Codec != "aac" || tr.Bytes != 77 ||
 		fmt.Sprint(tr.Dropped) != fmt.Sprint(want) {
 		t.Errorf("track %+v, want dropped %v", tr, want)
+	}
+	if tr.RatePPM != own.RatePPM || tr.LargestCorrection != own.LargestCorrection || len(tr.Gaps) != 1 ||
+		tr.GapCount != own.GapCount || tr.GapTotal != own.GapTotal {
+		t.Errorf("figures of the recorder are missing: %+v", tr)
 	}
 	wantTrack(t, r.Tracks[1], 1, 0, DropWriteError, 1)
 	if len(r.Tracks) != 3 || r.Tracks[2].ID != "mix" || r.Path != "file" || r.ID != "own" {

@@ -348,6 +348,8 @@ func (in *Input) merge(own *TrackResult, from verdict) TrackResult {
 		return r
 	}
 	r.Codec, r.Format, r.First, r.Last, r.Bytes = own.Codec, own.Format, own.First, own.Last, own.Bytes
+	r.RatePPM, r.LargestCorrection = own.RatePPM, own.LargestCorrection
+	r.Gaps, r.GapCount, r.GapTotal = own.Gaps, own.GapCount, own.GapTotal
 	r.SamplesWritten = own.SamplesWritten
 	for reason, n := range own.Dropped {
 		r.Drop(reason, n)

@@ -96,8 +96,35 @@ type TrackResult struct {
 	Dropped        map[DropReason]int64 `json:"dropped,omitempty"`
 	// Bytes is the encoded media of the track in the file.
 	Bytes int64 `json:"bytes"`
+	// RatePPM is how much faster than nominal the source of an audio track runs
+	// against the capture clock, in millionths; negative is slower. Audio whose
+	// stamps jitter needs some ten seconds until it is known.
+	RatePPM float64 `json:"rate_ppm,omitempty"`
+	// LargestCorrection is the most that audio was away from its capture time
+	// when resampling began to take it back there; zero if none was needed.
+	LargestCorrection time.Duration `json:"-"`
+	// Gaps are the first 1000 silences that were put where the source of an
+	// audio track delivered nothing, in order. GapCount is the number of all of
+	// them, GapTotal how long they are together.
+	Gaps     []Gap         `json:"gaps,omitempty"`
+	GapCount int64         `json:"gap_count,omitempty"`
+	GapTotal time.Duration `json:"-"`
 	// Err is the first error of the track, nil if there was none.
 	Err error `json:"-"`
+}
+
+// A Gap is a silence that a recorder put where a source delivered nothing.
+type Gap struct {
+	Start  time.Duration // on the file's timeline
+	Length time.Duration
+}
+
+// MarshalJSON writes times in seconds.
+func (g Gap) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Start  float64 `json:"start"`
+		Length float64 `json:"length"`
+	}{g.Start.Seconds(), g.Length.Seconds()})
 }
 
 // Drop counts n samples as lost for the given reason.
@@ -125,6 +152,7 @@ func (r Result) Clone() Result {
 	tracks := make([]TrackResult, len(r.Tracks))
 	for i, t := range r.Tracks {
 		t.Dropped = maps.Clone(t.Dropped)
+		t.Gaps = slices.Clone(t.Gaps)
 		tracks[i] = t
 	}
 	r.Tracks = tracks
@@ -147,10 +175,12 @@ func (t TrackResult) MarshalJSON() ([]byte, error) {
 	type plain TrackResult
 	return json.Marshal(struct {
 		plain
-		First float64 `json:"first"`
-		Last  float64 `json:"last"`
-		Error string  `json:"error,omitempty"`
-	}{plain(t), t.First.Seconds(), t.Last.Seconds(), errorText(t.Err)})
+		First             float64 `json:"first"`
+		Last              float64 `json:"last"`
+		LargestCorrection float64 `json:"largest_correction,omitempty"`
+		GapTotal          float64 `json:"gap_total,omitempty"`
+		Error             string  `json:"error,omitempty"`
+	}{plain(t), t.First.Seconds(), t.Last.Seconds(), t.LargestCorrection.Seconds(), t.GapTotal.Seconds(), errorText(t.Err)})
 }
 
 func errorText(err error) string {

@@ -33,6 +33,7 @@ func (a *audioLane) open(channels int) error {
 	}
 	a.encoder, a.emit = enc, a.packet
 	a.timeline = newAudioTimeline(a.cfg.AudioSampleRate, channels)
+	a.timeline.decided, a.timeline.cross = a.decided, a.crossGap
 	if a.frames = enc.FrameSize(); a.frames == 0 {
 		a.frames = 1024
 	}
@@ -68,27 +69,31 @@ func (a *audioLane) prepare(first media.Sample) error {
 
 // encode implements trackEncoder.
 func (a *audioLane) encode(at time.Duration, s media.Sample) error {
-	if err := a.crossGap(a.timeline.gap(at)); err != nil {
-		return err
+	a.out.ledger.take()
+	what, err := a.timeline.add(s.Direction, at, s.PCM)
+	if err == nil {
+		if what == beforeStart || what == behind {
+			return nil
+		}
+		a.out.ledger.measure(a.timeline.figures())
+		err = a.give(false)
 	}
-	end, what, err := a.timeline.add(s.Direction, at, s.PCM)
 	if err != nil {
-		return err
+		a.out.ledger.retract(what == held)
 	}
+	return err
+}
+
+// decided counts what became of a sample that was taken.
+func (a *audioLane) decided(end int64, what placed) {
 	switch what {
 	case beforeStart:
-		a.out.ledger.drop(recorder.DropBeforeStart)
-		return nil
+		a.out.ledger.release(recorder.DropBeforeStart)
 	case behind:
-		a.out.ledger.drop(recorder.DropLate)
-		return nil
+		a.out.ledger.release(recorder.DropLate)
+	default:
+		a.out.ledger.place(end)
 	}
-	a.out.ledger.accept(end)
-	if err := a.give(false); err != nil {
-		a.out.ledger.retract()
-		return err
-	}
-	return nil
 }
 
 // give encodes what the timeline gives out. What the encoder fails on are
@@ -129,6 +134,7 @@ func (a *audioLane) flush() error {
 	if err := a.timeline.flush(); err != nil {
 		return err
 	}
+	a.out.ledger.measure(a.timeline.figures())
 	if err := a.give(true); err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (v *videoLane) encode(at time.Duration, s media.Sample) error {
 	}
 	v.out.ledger.accept(pts)
 	if err := v.convertAndEncode(s.Picture, pts, key); err != nil {
-		v.out.ledger.retract()
+		v.out.ledger.retract(false)
 		return err
 	}
 	if key {

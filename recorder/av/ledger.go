@@ -19,6 +19,7 @@ type ledger struct {
 	// encoder and the muxer, in the track's time base, oldest first.
 	pending []int64
 	head    int
+	held    int64 // samples whose end is not known yet; see take
 	failure error // see fault
 	through int64 // what was confirmed last
 	kept    tally // of the files that are finished
@@ -96,11 +97,39 @@ func (l *ledger) accept(end int64) {
 	l.pending = append(l.pending, end)
 }
 
-// retract takes the latest accept back, for a sample whose error the caller
-// gets and counts after all.
-func (l *ledger) retract() {
+// take counts a sample on its way whose end is decided later, by place or by
+// release.
+func (l *ledger) take() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.held++
+}
+
+// place accepts a sample that was taken.
+func (l *ledger) place(end int64) {
+	l.accept(end)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held--
+}
+
+// release drops a sample that was taken.
+func (l *ledger) release(reason recorder.DropReason) {
+	l.drop(reason)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held--
+}
+
+// retract takes the latest sample back, which is held or accepted: the caller
+// gets its error and counts it after all.
+func (l *ledger) retract(held bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if held {
+		l.held--
+		return
+	}
 	if len(l.pending) > l.head {
 		l.pending = l.pending[:len(l.pending)-1]
 	}
@@ -188,12 +217,20 @@ func (l *ledger) settle(err error, rate int64) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.result.Drop(recorder.DropWriteError, int64(len(l.pending)-l.head))
-	l.pending, l.head = nil, 0
+	l.result.Drop(recorder.DropWriteError, int64(len(l.pending)-l.head)+l.held)
+	l.pending, l.head, l.held = nil, 0, 0
 	if err != nil {
 		l.result.Last = min(l.result.Last, timeOf(l.through, rate))
 		l.result.First = min(l.result.First, l.result.Last)
 	}
+}
+
+// measure keeps what an audio timeline has measured.
+func (l *ledger) measure(ppm float64, correction time.Duration, gaps gapList) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result.RatePPM, l.result.LargestCorrection = ppm, correction
+	l.result.Gaps, l.result.GapCount, l.result.GapTotal = gaps.listed, gaps.count, gaps.total
 }
 
 // update changes the track's result.
@@ -209,6 +246,7 @@ func (l *ledger) report(origin time.Duration) recorder.TrackResult {
 	defer l.mu.Unlock()
 	t := l.result
 	t.Dropped = maps.Clone(t.Dropped)
+	t.Gaps = gapsFrom(origin, t.Gaps)
 	t.First, t.Last = max(t.First-origin, 0), max(t.Last-origin, 0)
 	return t
 }

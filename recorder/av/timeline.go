@@ -3,20 +3,21 @@ package av
 import (
 	"time"
 
-	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
 )
 
 const (
-	// gapTolerance is how far a packet's capture time may lie from where the
-	// packets before it end and still follow on them: stamps jitter, audio
-	// does not. Beyond it the time is believed: a gap is filled with silence,
-	// an overlap is cut.
-	gapTolerance = 30 * time.Millisecond
 	// settleTime is how long audio waits in the timeline for the other
 	// direction of the same voice to be added to it. Both are delivered when
 	// they have been captured or played, so only scheduling separates them.
 	settleTime = 200 * time.Millisecond
+	// leadTime is how far ahead of the participant's audio may be delivered
+	// what is played to them, and none of theirs is lost. It is short: if they
+	// are muted, the speech they hear waits so long for theirs.
+	leadTime = time.Second
+	// patience is how long packets are held for others to tell where they
+	// belong, in capture time.
+	patience = time.Second
 )
 
 // audioTimeline lays the audio of one track out on the recording's timeline at
@@ -24,36 +25,35 @@ const (
 // outbound direction summed, silence where there is nothing. What it gives out
 // has no holes and as many frames as its time says.
 //
-//	inbound  ──resample──►┐
-//	                      ├─ + ─► [ buf: frames base … base+len ] ─► next
-//	outbound ──resample──►┘
+//	inbound  ──hold──resample──►┐
+//	                            ├─ + ─► [ sumBuffer ] ─► next
+//	outbound ──hold──resample──►┘
+//
+// No frame that was taken is left out, but for those whose place has been given
+// out with the other direction's, and those that come twice. Audio of which
+// there is more than time has passed follows on what was before it; it gets
+// back to its time with the next gap, or by resampling.
 type audioTimeline struct {
 	rate, channels int
+	sum            sumBuffer
+	streams        [2]audioStream
 
-	begun   bool
-	base    int64     // position of buf's first frame, in frames from the gate's zero
-	buf     []float32 // interleaved
-	streams [2]audioStream
-	scratch []float32
-}
-
-// audioStream is one direction: where its next frame goes, and when its next
-// sample is expected.
-type audioStream struct {
-	format    media.AudioFormat
-	resampler *ffmpeg.Resampler
-	cursor    int64 // position behind the last frame laid out
-	skip      int64 // frames to leave out, since their place is taken already
-	begin     time.Duration
-	frames    int64 // taken since begin, at the source's rate
-}
-
-func (s *audioStream) expected() time.Duration {
-	return s.begin + timeOf(s.frames, int64(s.format.Rate))
+	// decided is told what becomes of each packet, once: the position behind
+	// it, and how it was placed.
+	decided func(end int64, what placed)
+	// cross is told before a run is laid out that begins so many frames behind
+	// everything; it may fill or advance. An error ends the track.
+	cross func(gap int64) error
 }
 
 func newAudioTimeline(rate, channels int) *audioTimeline {
-	return &audioTimeline{rate: rate, channels: channels}
+	t := &audioTimeline{rate: rate, channels: channels, sum: sumBuffer{channels: channels}}
+	t.decided = func(int64, placed) {}
+	t.cross = func(int64) error { return nil }
+	for i := range t.streams {
+		t.streams[i] = audioStream{rate: rate, channels: channels, stretch: newStretcher(rate, channels)}
+	}
+	return t
 }
 
 // position returns the frame that belongs at a time.
@@ -77,142 +77,278 @@ type placed uint8
 
 const (
 	inPlace     placed = iota
+	held               // not decided yet
 	beforeStart        // all of it was captured before zero
 	behind             // all of its place is taken already
 )
 
-// add lays a piece of audio out that was captured at a time counted from the
-// gate's zero; negative is too early for any place. It returns the position
-// behind its last frame.
-func (t *audioTimeline) add(dir media.Direction, at time.Duration, pcm *media.PCM) (end int64, what placed, err error) {
-	data := pcm.Data
-	if at <= -pcm.Duration() { // first, for the product below overflows far before zero
-		return 0, beforeStart, nil
+// add takes a piece of audio that was captured at a time counted from the
+// gate's zero; negative is too early for any place. It says what became of it,
+// which decided is told too, then or later. An error is that of cross, or of
+// the resampler: then this piece has no place, nor have those that were held.
+func (t *audioTimeline) add(dir media.Direction, at time.Duration, pcm *media.PCM) (placed, error) {
+	at, data := fromZero(at, pcm)
+	if len(data) == 0 {
+		return t.decide(0, beforeStart), nil
 	}
-	if at < 0 { // cut to the sample
-		cut := int((int64(-at)*int64(pcm.Format.Rate) + int64(time.Second) - 1) / int64(time.Second))
-		if cut >= pcm.Frames() {
-			return 0, beforeStart, nil
-		}
-		at += pcm.Format.Duration(cut)
-		at = max(at, 0)
-		data = data[cut*pcm.Format.FrameBytes():]
-	}
-	s := &t.streams[dir]
-	if s.resampler == nil || s.format != pcm.Format || (at-s.expected()).Abs() > gapTolerance {
-		if err := t.restart(s, at, pcm.Format); err != nil {
-			return 0, inPlace, err
+	s, other := &t.streams[dir], &t.streams[1-dir]
+	if !other.hold.empty() && t.sum.end()-other.hold.since > t.position(patience) {
+		if _, err := t.resolve(other, true); err != nil {
+			return held, err
 		}
 	}
-	s.frames += int64(len(data) / pcm.Format.FrameBytes())
-	t.scratch, err = s.resampler.Convert(t.scratch[:0], data)
-	if err != nil {
-		return 0, inPlace, err
+	if err := t.ready(s, at, pcm.Format); err != nil {
+		return held, err
 	}
-	if laid := t.lay(s, t.scratch); laid == 0 && len(t.scratch) > 0 {
-		return s.cursor, behind, nil
+	if s.located && s.hold.empty() {
+		if e := s.error(at); !s.suspicious(e) {
+			s.clock.observe(e)
+			return t.lay(s, data)
+		}
 	}
-	return s.cursor, inPlace, nil
+	t.keep(s, at, data)
+	return t.resolve(s, s.hold.full())
 }
 
-// restart begins a new run of a stream at a time, after what its resampler
-// still holds of the run before has been laid out.
-func (t *audioTimeline) restart(s *audioStream, at time.Duration, f media.AudioFormat) error {
-	if err := t.drain(s); err != nil {
-		return err
+// decide tells what became of a piece.
+func (t *audioTimeline) decide(end int64, what placed) placed {
+	t.decided(end, what)
+	return what
+}
+
+// fromZero cuts off what was captured before zero, to the sample.
+func fromZero(at time.Duration, pcm *media.PCM) (time.Duration, []byte) {
+	if at >= 0 {
+		return at, pcm.Data
 	}
-	if s.resampler == nil || s.format != f {
-		if s.resampler != nil {
-			s.resampler.Close()
-			s.resampler = nil
-		}
-		r, err := ffmpeg.NewResampler(f, t.rate, t.channels)
-		if err != nil {
+	if at <= -pcm.Duration() { // first, for the product below overflows far before zero
+		return 0, nil
+	}
+	cut := int((int64(-at)*int64(pcm.Format.Rate) + int64(time.Second) - 1) / int64(time.Second))
+	cut = min(cut, pcm.Frames())
+	return max(at+pcm.Format.Duration(cut), 0), pcm.Data[cut*pcm.Format.FrameBytes():]
+}
+
+// ready decides about what a stream holds where a packet cannot help with that,
+// behind a pause or of another format, and opens the resampler.
+func (t *audioTimeline) ready(s *audioStream, at time.Duration, f media.AudioFormat) error {
+	if !s.hold.empty() && (f != s.format || at-s.hold.last() > patience) {
+		if _, err := t.resolve(s, true); err != nil {
 			return err
 		}
-		s.resampler = r
 	}
-	s.format, s.begin, s.frames = f, at, 0
-	start := t.position(at)
-	if !t.begun {
-		t.begun, t.base = true, start
-	}
-	free := max(s.cursor, t.base) // nothing goes where this stream, or the file, is already
-	s.skip = max(free-start, 0)
-	s.cursor = max(start, free)
-	return nil
-}
-
-// drain lays out what the stream's resampler still holds.
-func (t *audioTimeline) drain(s *audioStream) (err error) {
-	if s.resampler == nil {
+	if s.resampler != nil && f == s.format {
 		return nil
 	}
-	t.scratch, err = s.resampler.Flush(t.scratch[:0])
-	if err == nil {
-		t.lay(s, t.scratch)
+	if err := t.endRun(s); err != nil {
+		return err
 	}
+	return s.use(f)
+}
+
+// keep holds a packet.
+func (t *audioTimeline) keep(s *audioStream, at time.Duration, data []byte) {
+	if s.hold.empty() {
+		s.hold.since = t.sum.end()
+		if !t.sum.begun {
+			s.hold.since = t.position(at)
+		}
+		if !s.located { // errors count from the first stamp
+			s.begin(t.position(at))
+			s.clock.offset = (at - s.due(0)).Seconds()
+		}
+	}
+	n := len(data) / s.format.FrameBytes()
+	s.hold.push(heldPacket{at: at, frames: n, bytes: len(data),
+		length: float64(n) / float64(s.format.Rate), error: s.error(at)}, data)
+}
+
+// resolve lays out what a stream holds, as far as it can be decided where, and
+// says what became of the last of it.
+func (t *audioTimeline) resolve(s *audioStream, forced bool) (last placed, err error) {
+	for !s.hold.empty() && err == nil {
+		judge, execute := s.judge, t.execute
+		if !s.located {
+			judge, execute = s.hold.begin, t.locate
+		}
+		v, ok := judge(forced)
+		if !ok {
+			return held, nil
+		}
+		s.alarm = shiftAlarm{}
+		last, err = execute(s, v)
+	}
+	if err != nil {
+		last = held
+	}
+	return last, err
+}
+
+// locate begins a source's first run, and judges what was held by that.
+func (t *audioTimeline) locate(s *audioStream, v verdict) (last placed, err error) {
+	s.clock.begin(s.clock.offset+v.shift, v.jitter, v.n)
+	s.sober = 0
+	start := t.position(max(s.due(0)+seconds(s.clock.offset), 0))
+	s.located = true
+	if err := t.approach(s, start); err != nil {
+		return held, err
+	}
+	s.begin(start)
+	h := s.release()
+	return t.again(s, h.packets, h.data)
+}
+
+// again judges packets that were held, by what is known now.
+func (t *audioTimeline) again(s *audioStream, packets []heldPacket, data []byte) (last placed, err error) {
+	for _, p := range packets {
+		piece := data[:p.bytes]
+		data = data[p.bytes:]
+		if !s.hold.empty() || s.suspicious(s.error(p.at)) {
+			t.keep(s, p.at, piece)
+			last = held
+		} else if last, err = t.lay(s, piece); err != nil {
+			return held, err
+		}
+	}
+	return last, nil
+}
+
+// execute lays held packets out as a verdict says. Those behind a shift are
+// judged again.
+func (t *audioTimeline) execute(s *audioStream, v verdict) (last placed, err error) {
+	h := s.release()
+	before, rest, data := h.packets[:v.from], h.packets[v.from:], h.data
+	level := 0.0 // seconds that gaps among those before take of the shift
+	for _, p := range before {
+		piece := data[:p.bytes]
+		data = data[p.bytes:]
+		if v.repeats {
+			last = t.decide(0, behind)
+		} else if last, err = t.follow(s, p, piece, v, &level); err != nil {
+			return held, err
+		}
+	}
+	if len(rest) == 0 {
+		return last, nil
+	}
+	if v.shifted {
+		if err := t.shift(s, v.shift-level, v.n); err != nil {
+			return held, err
+		}
+	}
+	if last, err = t.lay(s, data[:rest[0].bytes]); err != nil || len(rest) == 1 {
+		return last, err
+	}
+	return t.again(s, rest[1:], data[rest[0].bytes:])
+}
+
+// follow lays out a packet from before a shift: behind a gap of its own, or as
+// what follows on, whose stamp jittered.
+func (t *audioTimeline) follow(s *audioStream, p heldPacket, data []byte, v verdict, level *float64) (placed, error) {
+	limit := tolerance(s.clock.jitter)
+	if v.isStep(p.error, *level, limit) {
+		if err := t.shift(s, p.error-*level, 1); err != nil {
+			return held, err
+		}
+		*level = p.error
+	} else {
+		s.clock.sway(clamp(p.error, -limit, limit))
+	}
+	return t.lay(s, data)
+}
+
+// shift begins a new run behind a gap, as the mean of n stamps says. Where that
+// is not behind, the run goes on.
+func (t *audioTimeline) shift(s *audioStream, by float64, n int) error {
+	s.clock.relocate(s.clock.offset+by, n)
+	s.clock.drift = s.sober
+	if s.lag() < quietTolerance {
+		return nil
+	}
+	if err := t.endRun(s); err != nil {
+		return err
+	}
+	start := max(t.position(max(s.due(0)+seconds(s.clock.offset), 0)), s.cursor)
+	s.gaps.add(timeOf(s.cursor, int64(t.rate)), timeOf(start-s.cursor, int64(t.rate)))
+	err := t.approach(s, start)
+	s.begin(start)
 	return err
 }
 
-// lay adds frames at the stream's cursor and returns how many had a place.
-func (t *audioTimeline) lay(s *audioStream, frames []float32) int64 {
-	ch := int64(t.channels)
-	n := int64(len(frames)) / ch
-	skip := min(s.skip, n)
-	s.skip -= skip
-	frames, n = frames[skip*ch:], n-skip
-	if late := t.base - s.cursor; late > 0 { // the other direction has been given out past here
-		late = min(late, n)
-		s.cursor += late
-		frames, n = frames[late*ch:], n-late
+// approach tells cross of the silence before a run.
+func (t *audioTimeline) approach(s *audioStream, start int64) error {
+	other := &t.streams[0]
+	if s == other {
+		other = &t.streams[1]
 	}
-	if n == 0 {
-		return 0
+	if !other.hold.empty() {
+		start = min(start, t.earliest(other))
 	}
-	from := (s.cursor - t.base) * ch
-	if need := int(from + n*ch); need > len(t.buf) {
-		t.grow(need)
+	if !t.sum.begun {
+		t.sum.begin(start)
+		return nil
 	}
-	for i, v := range frames {
-		t.buf[from+int64(i)] += v
+	if gap := start - t.sum.end(); gap > 0 {
+		return t.cross(gap)
 	}
-	s.cursor += n
+	return nil
+}
+
+// earliest is the earliest position that what a stream holds may get: behind
+// its run, unless that has been given out, or its stamps are so far from there
+// that it is hardly jitter.
+func (t *audioTimeline) earliest(s *audioStream) int64 {
+	at := t.position(s.hold.earliest())
+	if s.located && s.cursor >= t.sum.base && at-s.cursor < t.position(patience) {
+		return s.cursor
+	}
+	return at
+}
+
+// lay lays out a packet behind the run.
+func (t *audioTimeline) lay(s *audioStream, data []byte) (placed, error) {
+	frames, err := s.convert(data)
+	if err != nil {
+		return held, err
+	}
+	if n := t.put(s, frames); n == 0 && len(frames) > 0 {
+		return t.decide(s.cursor, behind), nil
+	}
+	return t.decide(s.cursor, inPlace), nil
+}
+
+// put adds frames at the stream's cursor and returns how many had a place.
+func (t *audioTimeline) put(s *audioStream, frames []float32) int64 {
+	n := t.sum.lay(s.cursor, frames)
+	s.cursor += int64(len(frames) / t.channels)
 	return n
 }
 
-// grow extends buf with silence.
-func (t *audioTimeline) grow(n int) {
-	have := len(t.buf)
-	if n > cap(t.buf) {
-		t.buf = append(make([]float32, 0, n+n/2), t.buf...)
+// endRun lays out what the stream's resampler still has.
+func (t *audioTimeline) endRun(s *audioStream) error {
+	frames, err := s.end()
+	if err != nil || s.resampler == nil {
+		return err
 	}
-	t.buf = t.buf[:n]
-	clear(t.buf[have:])
-}
-
-// gap returns how many frames of silence lie between what has been laid out
-// and a time.
-func (t *audioTimeline) gap(at time.Duration) int64 {
-	if !t.begun {
-		return 0
+	t.put(s, frames)
+	if s.located {
+		s.begin(s.cursor)
 	}
-	return t.position(at) - t.end()
+	return nil
 }
-
-// fill lays out n frames of silence behind everything.
-func (t *audioTimeline) fill(n int64) { t.grow(len(t.buf) + int(n)*t.channels) }
-
-// advance moves everything that is laid out, which must be silence.
-func (t *audioTimeline) advance(n int64) { t.base += n }
-
-// end is the position behind everything laid out.
-func (t *audioTimeline) end() int64 { return t.base + int64(len(t.buf)/t.channels) }
 
 // settled returns how many frames nothing more will be added to.
 func (t *audioTimeline) settled() int64 {
-	wait := t.position(settleTime)
-	return max(int64(len(t.buf)/t.channels)-wait, 0)
+	until := t.sum.end() - t.position(settleTime)
+	for i := range t.streams {
+		if s := &t.streams[i]; !s.hold.empty() {
+			until = min(until, t.earliest(s))
+		}
+	}
+	if in := &t.streams[media.Inbound]; in.located && t.sum.end()-in.cursor < t.position(leadTime) {
+		until = min(until, in.cursor)
+	}
+	return max(until-t.sum.base, 0)
 }
 
 // next gives out n frames and their position, or nil where fewer are settled;
@@ -221,37 +357,48 @@ func (t *audioTimeline) settled() int64 {
 func (t *audioTimeline) next(n int, ended bool) (frames []float32, pos int64) {
 	have := t.settled()
 	if ended {
-		have = int64(len(t.buf) / t.channels)
+		have = t.sum.frames()
 		n = min(n, int(have))
 	}
 	if n == 0 || int64(n) > have {
 		return nil, 0
 	}
-	t.scratch = append(t.scratch[:0], t.buf[:n*t.channels]...)
-	for i, v := range t.scratch { // two voices may sum to more than full scale
-		t.scratch[i] = min(max(v, -1), 1)
-	}
-	pos = t.base
-	t.base += int64(n)
-	t.buf = t.buf[:copy(t.buf, t.buf[n*t.channels:])]
-	return t.scratch, pos
+	return t.sum.take(n)
 }
 
-// flush lays out what the resamplers still hold.
-func (t *audioTimeline) flush() error {
+// drain lays out what the resamplers have, which is known to be followed by
+// silence.
+func (t *audioTimeline) drain() error {
 	for i := range t.streams {
-		if err := t.drain(&t.streams[i]); err != nil {
+		if err := t.endRun(&t.streams[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// flush lays out everything that is still inside.
+func (t *audioTimeline) flush() error {
+	for i := range t.streams {
+		if _, err := t.resolve(&t.streams[i], true); err != nil {
+			return err
+		}
+	}
+	return t.drain()
+}
+
+// figures are what the timeline has measured: of what the participant says, or
+// if they never said anything, of what is played to them.
+func (t *audioTimeline) figures() (ppm float64, correction time.Duration, gaps gapList) {
+	s := &t.streams[media.Inbound]
+	if !s.located {
+		s = &t.streams[media.Outbound]
+	}
+	return s.clock.ppm(), seconds(s.largest), s.gaps
+}
+
 func (t *audioTimeline) close() {
 	for i := range t.streams {
-		if r := t.streams[i].resampler; r != nil {
-			r.Close()
-			t.streams[i].resampler = nil
-		}
+		t.streams[i].close()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
 const testRate = 16000
@@ -46,7 +47,7 @@ func all(t *testing.T, tl *audioTimeline) (first int64, out []float32) {
 
 func add(t *testing.T, tl *audioTimeline, dir media.Direction, at time.Duration, pcm *media.PCM) placed {
 	t.Helper()
-	_, what, err := tl.add(dir, at, pcm)
+	what, err := tl.add(dir, at, pcm)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,26 +96,77 @@ func TestTimelineFillsGaps(t *testing.T) {
 
 func TestTimelineSmoothsJitter(t *testing.T) {
 	tl := newTestTimeline(t)
+	sum := 0.0
 	for i, jitter := range []float64{0, 19, -12, 28, -29, 3} {
+		sum += jitter
 		add(t, tl, media.Inbound, ms(100+20*float64(i)+jitter), level(testRate, 320, 100+i))
 	}
 	first, out := all(t, tl)
-	if first != 1600 {
-		t.Errorf("begins at %d, want 1600", first)
+	if want := tl.position(ms(100 + sum/6)); first != want {
+		t.Errorf("begins at %d, want %d, which is where the stamps say in the mean", first, want)
 	}
 	wantRuns(t, out, [2]int{320, 100}, [2]int{320, 101}, [2]int{320, 102}, [2]int{320, 103}, [2]int{320, 104}, [2]int{320, 105})
 }
 
-func TestTimelineCutsOverlap(t *testing.T) {
+func TestTimelineKeepsWhatOverlaps(t *testing.T) {
 	tl := newTestTimeline(t)
-	add(t, tl, media.Inbound, 0, level(testRate, 1600, 100))                    // to 100 ms
-	add(t, tl, media.Inbound, ms(50), level(testRate, 1600, 200))               // its first 50 ms are taken
-	if add(t, tl, media.Inbound, ms(60), level(testRate, 320, 300)) != behind { // all taken
-		t.Error("audio whose place is taken was not refused")
+	at := 0.0
+	for range 50 {
+		add(t, tl, media.Inbound, ms(at), level(testRate, 320, 100))
+		at += 20
 	}
-	add(t, tl, media.Inbound, ms(150), level(testRate, 320, 400))
+	at -= 100 // the source's clock is set back
+	for range 10 {
+		add(t, tl, media.Inbound, ms(at), level(testRate, 320, 200))
+		at += 20
+	}
+	at += 500 // of which 100 ms are taken
+	for range 10 {
+		add(t, tl, media.Inbound, ms(at), level(testRate, 320, 300))
+		at += 20
+	}
 	_, out := all(t, tl)
-	wantRuns(t, out, [2]int{1600, 100}, [2]int{800, 200}, [2]int{320, 400})
+	loud := 0
+	for _, v := range out {
+		if v > 0.09 {
+			loud++
+		}
+	}
+	if want := 70 * 320; loud < want-5 || loud > want {
+		t.Errorf("%d frames of %d", loud, want)
+	}
+	if want := testRate*1800/1000 - 320; len(out) != int(tl.position(ms(at))) {
+		t.Errorf("ends at %d, want %d (%d)", len(out), tl.position(ms(at)), want)
+	}
+}
+
+func TestTimelineDropsRepeats(t *testing.T) {
+	tl := newTestTimeline(t)
+	var fates []placed
+	tl.decided = func(_ int64, what placed) { fates = append(fates, what) }
+	for i := range 20 {
+		add(t, tl, media.Inbound, ms(20*float64(i)), level(testRate, 320, 100+i))
+		if i == 12 {
+			for j := 8; j < 12; j++ { // the network brings these once more
+				add(t, tl, media.Inbound, ms(20*float64(j)), level(testRate, 320, 500))
+			}
+		}
+	}
+	_, out := all(t, tl)
+	var want [][2]int
+	for i := range 20 {
+		want = append(want, [2]int{320, 100 + i})
+	}
+	wantRuns(t, out, want...)
+	late := 0
+	for _, f := range fates {
+		if f == behind {
+			late++
+		}
+	}
+	if len(fates) != 24 || late != 4 {
+		t.Errorf("%d of %d packets are late, want 4 of 24", late, len(fates))
+	}
 }
 
 func TestTimelineTrimsToTheSample(t *testing.T) {
@@ -183,9 +235,45 @@ func TestTimelineGivesOutOnlyWhatIsSettled(t *testing.T) {
 		t.Errorf("%d frames given out, %d are settled", n, settled)
 	}
 	// What the other direction played a moment ago still finds its place.
-	if add(t, tl, media.Outbound, ms(900), level(testRate, 320, 100)) != inPlace {
-		t.Error("late outbound audio was refused")
+	tl.decided = func(_ int64, what placed) {
+		if what != inPlace {
+			t.Errorf("late outbound audio was placed as %v", what)
+		}
 	}
+	add(t, tl, media.Outbound, ms(900), level(testRate, 320, 100))
+	all(t, tl)
+}
+
+// What the other direction has already is not given out while a packet is held
+// whose place is there.
+func TestTimelineWaitsForWhatIsHeld(t *testing.T) {
+	tl := newTestTimeline(t)
+	tl.decided = func(_ int64, what placed) {
+		if what != inPlace {
+			t.Errorf("a packet was placed as %v", what)
+		}
+	}
+	var out []float32
+	take := func(ended bool) {
+		for frames, _ := tl.next(320, ended); frames != nil; frames, _ = tl.next(320, ended) {
+			out = append(out, frames...)
+		}
+	}
+	for i := range 120 {
+		add(t, tl, media.Inbound, ms(20*float64(i)), level(testRate, 320, 100))
+		if i == 50 {
+			add(t, tl, media.Outbound, ms(1000), level(testRate, 320, 200)) // one alone
+		}
+		take(false)
+	}
+	if len(out) < testRate*3/2 {
+		t.Errorf("%d frames given out: it waits for more than patience", len(out))
+	}
+	if err := tl.flush(); err != nil {
+		t.Fatal(err)
+	}
+	take(true)
+	wantRuns(t, out, [2]int{16000, 100}, [2]int{320, 300}, [2]int{38400 - 16320, 100})
 }
 
 func TestTimelinePositionIsExactForLongTimes(t *testing.T) {
@@ -202,5 +290,19 @@ func TestTimelineTakesTimesFarBeforeItsStart(t *testing.T) {
 		if what := add(t, tl, media.Inbound, at, level(48000, 960, 1)); what != beforeStart {
 			t.Errorf("audio from %v was taken as %v", at, what)
 		}
+	}
+}
+
+// A packet that was held when the file broke is lost, and counted.
+func TestLedgerCountsWhatIsHeld(t *testing.T) {
+	l := newLedger(recorder.Track{})
+	for range 3 {
+		l.take()
+	}
+	l.place(10)
+	l.release(recorder.DropLate)
+	l.settle(nil, 0)
+	if got := l.report(0); got.Dropped[recorder.DropWriteError] != 2 || got.Dropped[recorder.DropLate] != 1 {
+		t.Errorf("dropped %v", got.Dropped)
 	}
 }
