@@ -55,6 +55,9 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 	wantError(t, "detach", k.DetachChannel(ctx, "room", "ch"), roomkit.ErrUnknownChannel, "attached: none")
 	_, err = s.room.StopRecording(ctx, "tape")
 	wantError(t, "stop recording", err, roomkit.ErrUnknownRecording, `"tape"`, "running: mock")
+	wantError(t, "pause recording", s.room.PauseRecording(ctx, "tape", recorder.PauseCut), roomkit.ErrUnknownRecording, `"tape"`, "running: mock")
+	wantError(t, "pause mode", s.room.PauseRecording(ctx, "mock", "stop"), recorder.ErrConfig, `"mock"`, `"stop"`)
+	wantError(t, "resume recording", s.room.ResumeRecording(ctx, "mock"), recorder.ErrNotPaused, `"mock"`)
 	err = s.room.StartRecording(ctx, recorder.Binding{Recorder: s.mock})
 	wantError(t, "recording twice", err, roomkit.ErrRecordingExists, `"mock"`)
 

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/roomkit-live/roomkit-go/internal/guard"
+	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
@@ -28,8 +29,17 @@ type Room struct {
 	sessions   []*Session            // in the order they joined
 	leaving    map[*Session]struct{} // ended, but their backend is still closing
 	tracks     []*track              // those that are recorded, in the order they came
+	left       map[trackKey][]string // IDs of tracks that have ended, oldest first
 	attached   map[string]attachment
 }
+
+// trackKey is what a track is known again by when its participant returns.
+type trackKey struct {
+	participant, channel string
+	kind                 media.Kind
+}
+
+func keyOf(t recorder.Track) trackKey { return trackKey{t.Participant, t.Channel, t.Kind} }
 
 type roomState uint8
 
@@ -55,6 +65,7 @@ func newRoom(k *Kit, id string, serial int) *Room {
 	return &Room{
 		kit: k, id: id, serial: serial, log: k.log.With("room", id),
 		leaving:  map[*Session]struct{}{},
+		left:     map[trackKey][]string{},
 		attached: map[string]attachment{},
 	}
 }
@@ -238,16 +249,53 @@ func (r *Room) StopRecording(ctx context.Context, name string) (recorder.Result,
 func (r *Room) takeRecording(name string) (*recording, []*track, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	rec, err := r.named(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.recordings = slices.DeleteFunc(r.recordings, func(other *recording) bool { return other == rec })
+	return rec, slices.Clone(r.tracks), nil
+}
+
+// named returns a recording that runs; the caller holds the lock.
+func (r *Room) named(name string) (*recording, error) {
 	known := map[string]*recording{}
 	for _, rec := range r.started() {
 		known[rec.binding.Name] = rec
 	}
 	rec := known[name]
 	if rec == nil || r.state == roomClosed {
-		return nil, nil, unknown(ErrUnknownRecording, name, "running", known)
+		return nil, unknown(ErrUnknownRecording, name, "running", known)
 	}
-	r.recordings = slices.DeleteFunc(r.recordings, func(other *recording) bool { return other == rec })
-	return rec, slices.Clone(r.tracks), nil
+	return rec, nil
+}
+
+// PauseRecording leaves out of one recording what is captured from now on,
+// until ResumeRecording; the mode says what is in the file instead. The error
+// wraps [ErrUnknownRecording], [recorder.ErrPaused], [recorder.ErrConfig] for
+// another mode, or [errors.ErrUnsupported] where the recorder cannot pause.
+func (r *Room) PauseRecording(ctx context.Context, name string, mode recorder.PauseMode) error {
+	return r.withFeed(name, func(f *recorder.Feed) error { return f.Pause(ctx, r.kit.clock.Now(), mode) })
+}
+
+// ResumeRecording records again what is captured from now on. The error wraps
+// [recorder.ErrNotPaused] if the recording is not paused, or is one of those of
+// PauseRecording.
+func (r *Room) ResumeRecording(ctx context.Context, name string) error {
+	return r.withFeed(name, func(f *recorder.Feed) error { return f.Resume(ctx, r.kit.clock.Now()) })
+}
+
+func (r *Room) withFeed(name string, call func(*recorder.Feed) error) error {
+	r.mu.Lock()
+	rec, err := r.named(name)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := call(rec.feed); err != nil {
+		return fmt.Errorf("roomkit: room %q, recording %q: %w", r.id, name, err)
+	}
+	return nil
 }
 
 // admit lets a session in. Its channel counts as attached from then on.
@@ -320,6 +368,22 @@ func (r *Room) dropTrack(t *track) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tracks = slices.DeleteFunc(r.tracks, func(other *track) bool { return other == t })
+	key := keyOf(t.info)
+	r.left[key] = append(r.left[key], t.info.ID)
+}
+
+// takeUp returns the ID of a track that its participant left, and now
+// continues on the same channel; empty if there is none.
+func (r *Room) takeUp(t recorder.Track) (id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := keyOf(t)
+	ids := r.left[key]
+	if len(ids) == 0 {
+		return ""
+	}
+	r.left[key] = ids[1:]
+	return ids[0]
 }
 
 // close ends the room; see [Kit.CloseRoom].

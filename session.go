@@ -346,20 +346,33 @@ func (s *Session) heard(sample media.Sample) {
 	t.push(sample)
 }
 
-// newTrack makes a track; the caller holds the lock and then calls ready.
+// newTrack makes a track; the caller holds the lock and then calls ready. Who
+// returns goes on with the track that they had.
 func (s *Session) newTrack(bt backend.Track) *track {
-	s.counts[bt.Kind]++
-	name := bt.Kind.String()
-	if n := s.counts[bt.Kind]; n > 1 {
-		name += fmt.Sprint(n)
-	}
-	t := newTrack(recorder.Track{
-		ID: s.id + "/" + name, Kind: bt.Kind, Participant: s.participant,
+	info := recorder.Track{
+		Kind: bt.Kind, Participant: s.participant,
 		Channel: s.channel.id, Session: s.id, Language: s.language,
 		Audio: bt.Audio, Video: bt.Video,
-	})
+	}
+	if s.recording.Records(bt.Kind) {
+		info.ID = s.room.takeUp(info)
+	}
+	if info.ID == "" {
+		info.ID = s.nameTrack(bt.Kind)
+	}
+	t := newTrack(info)
 	s.tracks = append(s.tracks, t)
 	return t
+}
+
+// nameTrack returns the ID of a track that is new to the room.
+func (s *Session) nameTrack(k media.Kind) string {
+	s.counts[k]++
+	name := s.id + "/" + k.String()
+	if n := s.counts[k]; n > 1 {
+		name += fmt.Sprint(n)
+	}
+	return name
 }
 
 // ready adds a new track to the room's recordings, or waits until whoever made

@@ -213,9 +213,10 @@ type track struct {
 	// inputs is what samples go to, read without a lock by the source.
 	inputs atomic.Pointer[[]*recorder.Input]
 
-	mu      sync.Mutex // guards changes; never held while a recorder is called
-	outlets []outlet
-	ended   bool
+	mu        sync.Mutex // guards changes; never held while a recorder is called
+	outlets   []outlet
+	ended     bool
+	attaching sync.WaitGroup
 }
 
 type outlet struct {
@@ -229,8 +230,13 @@ func newTrack(info recorder.Track) *track {
 	return t
 }
 
-// attach adds the track to a recording.
+// attach adds the track to a recording, unless it has ended: another may have
+// its ID then.
 func (t *track) attach(rec *recording) {
+	if !t.beginAttach() {
+		return
+	}
+	defer t.attaching.Done()
 	in := rec.feed.AddTrack(t.info)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -243,6 +249,15 @@ func (t *track) attach(rec *recording) {
 	}
 	t.outlets = append(t.outlets, outlet{rec, in})
 	t.publish()
+}
+
+func (t *track) beginAttach() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ended {
+		t.attaching.Add(1)
+	}
+	return !t.ended
 }
 
 func (t *track) detach(rec *recording) {
@@ -282,6 +297,7 @@ func (t *track) end(discard bool) {
 	}
 	t.mu.Unlock()
 	<-t.ready // onEnd is known then
+	t.attaching.Wait()
 	if t.onEnd != nil {
 		t.onEnd()
 	}

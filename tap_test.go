@@ -291,26 +291,61 @@ func TestRecordingsStartAndStopOnALiveRoom(t *testing.T) {
 	}
 }
 
+// A stream that ends and comes again, as a shared screen does, is one track.
 func TestTracksComeAndGo(t *testing.T) {
 	s := newSet(t)
 	ann := s.join("ann")
 	l := s.backend.line("ann")
-	for i, want := range []string{"screen", "screen2"} {
+	id := ann.ID() + "/screen"
+	for i := range 2 {
 		ts := must(l.sink.AddTrack(screen))(t)
 		ts.Push(picture(time.Duration(i)))
 		ts.End()
 		ts.End()
 		ts.Push(picture(0)) // late: counted
 		wantError(t, "Wait", ts.Wait(t.Context(), picture(0)), backend.ErrEnded)
-		id := ann.ID() + "/" + want
 		eventually(t, id+" ends", func() bool { return s.recording().Ended(id) })
 	}
 	r := s.closeRoom()[0]
 	balanced(t, r)
+	if tr := r.Tracks[0]; len(r.Tracks) != 1 || tr.SamplesWritten != 2 || tr.Dropped[recorder.DropTrackEnded] != 4 {
+		t.Errorf("tracks %+v", r.Tracks)
+	}
+}
+
+// Who returns on the same channel goes on with the tracks they left, even if
+// the recorder is still writing what they said before; who is there twice at
+// once has tracks of their own.
+func TestReturningContinuesTracks(t *testing.T) {
+	s := newSet(t, mic, camera)
+	first := s.join("ann")
+	l := s.backend.line("ann")
+	for i := range 30 {
+		l.tracks[0].Push(tone(time.Duration(i)*20*time.Millisecond, 1))
+	}
+	twin := s.join("ann")
+	if err := s.kit.Leave(t.Context(), first.ID()); err != nil {
+		t.Fatal(err)
+	}
+	l.tracks[0].Push(tone(time.Second, 1)) // late: counted where it belongs
+	s.join("ann")
+	s.backend.line("ann").tracks[0].Push(tone(2*time.Second, 2))
+	s.join("bob")
+	r := s.closeRoom()[0]
+	balanced(t, r)
+	var got []string
 	for _, tr := range r.Tracks {
-		if tr.SamplesWritten != 1 || tr.Dropped[recorder.DropTrackEnded] != 2 {
-			t.Errorf("track %+v", tr)
-		}
+		got = append(got, tr.ID)
+	}
+	if len(got) != 6 || got[0] != first.ID()+"/audio" || got[2] != twin.ID()+"/audio" {
+		t.Errorf("tracks %v", got)
+	}
+	if tr := r.Tracks[0]; tr.SamplesWritten != 31 || tr.Dropped[recorder.DropTrackEnded] != 1 {
+		t.Errorf("track %+v", tr)
+	}
+	times, values := heard(s.recording().Samples(got[0]), media.Inbound)
+	if n := len(values); n != 31*320 || values[n-1] != 2 || times[n-320] != 2*time.Second {
+		t.Errorf("%d frames, the last of %d", n, values[n-1])
 	}
 }
 

@@ -45,6 +45,34 @@ type Config struct {
 
 	// Rotate splits the recording into several files; default one.
 	Rotate Rotate `json:"rotate,omitzero"`
+	// File says how mp4 and mov files are written; other formats take no
+	// notice.
+	File FileOptions `json:"file,omitzero"`
+}
+
+// FileOptions say how mp4 and mov files are written.
+type FileOptions struct {
+	// FastStart puts the index of a file in front, so that it plays while it
+	// is being downloaded: of one that is about this long with two cameras and
+	// two voices. An index that is larger goes to the end, as it does by
+	// default; "roomkit repair --fast-start" moves it later.
+	FastStart time.Duration `json:"fast_start,omitempty"`
+	// SyncInterval is how often what is written is made durable, and so what a
+	// power loss costs beyond the last quarter of a second; default 250 ms,
+	// negative only at the end.
+	SyncInterval time.Duration `json:"sync_interval,omitempty"`
+	// IndexReserve is the disk space held ready beyond what the index needs by
+	// now, in bytes, so that a disk that is full then can still be finished;
+	// default 1 MiB, negative none.
+	IndexReserve int64 `json:"index_reserve,omitempty"`
+}
+
+func (o FileOptions) validate() error {
+	return firstError(
+		inRange("File.FastStart", o.FastStart, 0, 48*time.Hour),
+		inRange("File.SyncInterval", o.SyncInterval, -1, time.Hour),
+		inRange("File.IndexReserve", o.IndexReserve, -1, 1<<30),
+	)
 }
 
 // Rotate says when a recording goes over to a new file, whichever comes first.
@@ -165,6 +193,7 @@ func (c Config) Validate() error {
 		oneOf("StartPolicy", c.StartPolicy, startPolicies),
 		inRange("StartTimeout", c.StartTimeout, time.Millisecond, time.Minute),
 		c.Rotate.validate(),
+		c.File.validate(),
 	)
 }
 

@@ -116,6 +116,9 @@ func (f *Feed) Err() error {
 // track that the recorder does not take is in the result with its error, and
 // its samples are counted. It waits up to a second for the recorder to take
 // the track, so that tracks are added in the order of the calls.
+//
+// A track with the ID of one whose input is closed is that one, going on behind
+// what is queued there; the result has it once.
 func (f *Feed) AddTrack(t Track) *Input {
 	in := &Input{
 		feed: f, wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
@@ -145,6 +148,11 @@ func (f *Feed) admit(in *Input) bool {
 	if in.state != inputOpen {
 		close(in.registered)
 		close(in.done)
+	}
+	for _, other := range f.inputs {
+		if other.result.ID == in.result.ID && other.isClosed() {
+			in.former = other
+		}
 	}
 	f.inputs = append(f.inputs, in)
 	return in.state == inputOpen
@@ -346,6 +354,42 @@ func (f *Feed) verdict(own Result, err error) verdict {
 	return confirmed
 }
 
+// Pause pauses the recording; see [Pauser]. The error wraps
+// [errors.ErrUnsupported] where it is none. One that panics, or does not return
+// within the binding's StallTimeout, is cut off. ctx bounds the wait.
+func (f *Feed) Pause(ctx context.Context, at time.Duration, mode PauseMode) error {
+	if err := mode.Validate(); err != nil {
+		return err
+	}
+	return f.pauser(ctx, "Pause", func(p Pauser) error { return p.Pause(at, mode) })
+}
+
+// Resume ends a pause, with the errors of Pause.
+func (f *Feed) Resume(ctx context.Context, at time.Duration) error {
+	return f.pauser(ctx, "Resume", func(p Pauser) error { return p.Resume(at) })
+}
+
+func (f *Feed) pauser(ctx context.Context, name string, call func(Pauser) error) error {
+	p, ok := f.recording.(Pauser)
+	if !ok {
+		return fmt.Errorf("recorder %q cannot pause: %w", f.base.Recorder, errors.ErrUnsupported)
+	}
+	f.mu.Lock()
+	stopping := f.stopping
+	f.mu.Unlock()
+	if stopping {
+		return ErrStopped
+	}
+	if err := f.Err(); err != nil {
+		return err
+	}
+	_, err := within(ctx, f.binding.StallTimeout, name, func() (struct{}, error) { return struct{}{}, call(p) }, nil)
+	if errors.Is(err, ErrPanic) || errors.Is(err, ErrUnresponsive) {
+		f.fail(err)
+	}
+	return err
+}
+
 // Report returns the result so far. While the feed runs it has the recording's
 // own numbers where that is a [Reporter], and SamplesIn counts those on their
 // way too. After Stop it is the final result.
@@ -397,15 +441,17 @@ func (f *Feed) assemble(own Result, err error, from verdict) Result {
 	}
 	r.Tracks = make([]TrackResult, 0, len(own.Tracks))
 	var faults []error
-	for _, in := range f.snapshot() {
-		id := in.result.ID
-		if !in.leftOut() {
-			r.Tracks = append(r.Tracks, in.merge(byID[id], from))
+	for _, visits := range byTrack(f.snapshot()) {
+		id := visits[0].result.ID
+		if !leftOut(visits) {
+			r.Tracks = append(r.Tracks, merge(visits, byID[id], from))
 		}
 		delete(byID, id)
-		// What the recording says for all tracks is not repeated for each.
-		if err := in.brokenBy(); err != nil && !errors.Is(own.Err, err) {
-			faults = append(faults, fmt.Errorf("track %q: %w", id, err))
+		for _, in := range visits {
+			// What the recording says for all tracks is not repeated for each.
+			if err := in.brokenBy(); err != nil && !errors.Is(own.Err, err) {
+				faults = append(faults, fmt.Errorf("track %q: %w", id, err))
+			}
 		}
 	}
 	for _, t := range own.Tracks { // tracks of the recording's own making
@@ -415,6 +461,20 @@ func (f *Feed) assemble(own Result, err error, from verdict) Result {
 	}
 	r.Err = join(append([]error{f.Err(), err, own.Err}, faults...))
 	return r
+}
+
+// byTrack puts the inputs of one track together, in the order they came.
+func byTrack(inputs []*Input) (tracks [][]*Input) {
+	at := map[string]int{}
+	for _, in := range inputs {
+		i, known := at[in.result.ID]
+		if !known {
+			i = len(tracks)
+			at[in.result.ID], tracks = i, append(tracks, nil)
+		}
+		tracks[i] = append(tracks[i], in)
+	}
+	return tracks
 }
 
 // join is errors.Join without what another of the errors says already.

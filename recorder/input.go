@@ -21,6 +21,7 @@ type Input struct {
 	wake       chan struct{} // for the worker: there is something new to see
 	room       chan struct{} // for Wait: there may be room now
 	registered chan struct{} // closed when Recording.AddTrack has returned
+	former     *Input        // the same track's before it ended; see Feed.AddTrack
 	done       chan struct{} // closed when the worker has ended
 
 	mu      sync.Mutex
@@ -115,6 +116,12 @@ func (in *Input) Close() {
 	signal(in.room)
 }
 
+func (in *Input) isClosed() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.state != inputOpen
+}
+
 // Discard closes the track and takes it back: the result leaves it out if no
 // sample ever came. It is for a track that was announced by a source which
 // then could not be opened.
@@ -180,12 +187,19 @@ func (in *Input) work() {
 	if refused == nil && in.feed.Err() == nil {
 		in.fault(in.end(w))
 	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.queue = ring{} // participants may come and go all day
 }
 
 // register adds the track to the recording. Without a writer the track's
 // samples are counted as lost for the error returned.
 func (in *Input) register() (TrackWriter, error) {
 	defer close(in.registered)
+	if in.former != nil {
+		<-in.former.done
+		in.former = nil
+	}
 	if err := in.feed.Err(); err != nil {
 		return nil, err
 	}
@@ -329,21 +343,40 @@ func (in *Input) left(call string, err *error) {
 
 func (in *Input) log() *slog.Logger { return in.feed.log.With("track", in.result.ID) }
 
-// merge joins what the feed counted with what the recording says of the track;
-// own is nil where it says nothing. See [Result] for the rule.
-func (in *Input) merge(own *TrackResult, from verdict) TrackResult {
+// count returns what the feed counted of the track, and how many samples the
+// recorder took.
+func (in *Input) count() (r TrackResult, taken int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	r := in.result
+	r = in.result
 	r.Dropped = maps.Clone(r.Dropped)
 	if in.busy && in.state == inputCut {
 		r.Drop(DropFailed, 1)
 	}
+	return r, in.taken
+}
+
+// merge joins what the feed counted of a track, which may have come several
+// times, with what the recording says of it; own is nil where it says nothing.
+// See [Result] for the rule.
+func merge(visits []*Input, own *TrackResult, from verdict) TrackResult {
+	r, taken := visits[0].count()
+	for _, in := range visits[1:] {
+		more, n := in.count()
+		taken += n
+		r.SamplesIn += more.SamplesIn
+		for reason, n := range more.Dropped {
+			r.Drop(reason, n)
+		}
+		if r.Err == nil {
+			r.Err = more.Err
+		}
+	}
 	if own == nil {
 		if from == unconfirmed {
-			r.Drop(DropFailed, in.taken)
+			r.Drop(DropFailed, taken)
 		} else {
-			r.SamplesWritten = in.taken
+			r.SamplesWritten = taken
 		}
 		return r
 	}
@@ -358,16 +391,22 @@ func (in *Input) merge(own *TrackResult, from verdict) TrackResult {
 		r.Err = own.Err
 	}
 	if from == confirmed {
-		r.Drop(DropUnaccounted, max(0, in.taken-own.SamplesWritten-own.Losses()))
+		r.Drop(DropUnaccounted, max(0, taken-own.SamplesWritten-own.Losses()))
 	}
 	return r
 }
 
 // leftOut says that the track never was; see Discard.
-func (in *Input) leftOut() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.blank && in.result.SamplesIn == 0
+func leftOut(visits []*Input) bool {
+	for _, in := range visits {
+		in.mu.Lock()
+		was := !in.blank || in.result.SamplesIn > 0
+		in.mu.Unlock()
+		if was {
+			return false
+		}
+	}
+	return true
 }
 
 func (in *Input) brokenBy() error {

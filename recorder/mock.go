@@ -23,6 +23,8 @@ type Mock struct {
 	OnWrite    func(t Track, s media.Sample) error // borrows s
 	OnClose    func(t Track) error
 	OnStop     func(ctx context.Context) error
+	OnPause    func(at time.Duration, mode PauseMode) error
+	OnResume   func(at time.Duration) error
 
 	mu         sync.Mutex
 	recordings []*MockRecording
@@ -32,6 +34,7 @@ var (
 	_ Recorder  = (*Mock)(nil)
 	_ Recording = (*MockRecording)(nil)
 	_ Reporter  = (*MockRecording)(nil)
+	_ Pauser    = (*MockRecording)(nil)
 )
 
 // Name implements [Recorder].
@@ -73,6 +76,8 @@ type MockRecording struct {
 
 	mu      sync.Mutex
 	tracks  []*mockTrack
+	pauses  []Pause
+	paused  bool
 	stopped bool
 }
 
@@ -148,8 +153,12 @@ func (r *MockRecording) AddTrack(t Track) (TrackWriter, error) {
 	if r.stopped {
 		return nil, ErrStopped
 	}
-	if r.find(t.ID) != nil {
-		return nil, fmt.Errorf("%w: %q", ErrTrackExists, t.ID)
+	if known := r.find(t.ID); known != nil {
+		if !known.ended {
+			return nil, fmt.Errorf("%w: %q", ErrTrackExists, t.ID)
+		}
+		known.ended = false
+		return known, nil
 	}
 	track := &mockTrack{rec: r, info: t}
 	r.tracks = append(r.tracks, track)
@@ -202,6 +211,58 @@ func (t *mockTrack) Close() error {
 	defer t.rec.mu.Unlock()
 	t.ended = true
 	return nil
+}
+
+// Pause implements [Pauser]. A mock keeps the samples of a pause all the same.
+func (r *MockRecording) Pause(at time.Duration, mode PauseMode) error {
+	if f := r.mock.OnPause; f != nil {
+		if err := f(at, mode); err != nil {
+			return err
+		}
+	}
+	if err := mode.Validate(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.stopped:
+		return ErrStopped
+	case r.paused:
+		return ErrPaused
+	}
+	r.paused = true
+	r.pauses = append(r.pauses, Pause{Start: at, Mode: mode})
+	return nil
+}
+
+// Resume implements [Pauser].
+func (r *MockRecording) Resume(at time.Duration) error {
+	if f := r.mock.OnResume; f != nil {
+		if err := f(at); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.stopped:
+		return ErrStopped
+	case !r.paused:
+		return ErrNotPaused
+	}
+	r.paused = false
+	last := &r.pauses[len(r.pauses)-1]
+	last.Length = at - last.Start
+	return nil
+}
+
+// Pauses returns the pauses so far. They start on the capture clock; one that
+// was not resumed has no length.
+func (r *MockRecording) Pauses() []Pause {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.pauses)
 }
 
 // Stop implements [Recording].

@@ -33,7 +33,9 @@ type Recording interface {
 	ID() string
 	// AddTrack adds one stream of one participant. It may be called at any
 	// time before Stop; a recording that cannot take the track any more
-	// returns an error.
+	// returns an error. A track with the ID of one that was closed is that
+	// one, going on: the participant has returned. Its former writer is not
+	// used any more.
 	AddTrack(t Track) (TrackWriter, error)
 	// Stop finishes the recording. Everything handed to WriteSample before is
 	// in the result. The Result is valid even if err is not nil: it tells what
@@ -71,7 +73,7 @@ var (
 	ErrStopped = errors.New("recorder: recording is stopped")
 	// ErrTrackEnded: a sample for a track that was closed.
 	ErrTrackEnded = errors.New("recorder: track has ended")
-	// ErrTrackExists: a second track with an ID that the recording has.
+	// ErrTrackExists: a second track with the ID of one that is not closed.
 	ErrTrackExists = errors.New("recorder: track exists already")
 	// ErrNoMedia: the recording ended without a single sample; no file is kept.
 	ErrNoMedia = errors.New("recorder: no media arrived, nothing was written")

@@ -18,6 +18,7 @@ const (
 	DropRejected    DropReason = "rejected"          // impossible format, wrong length, wrong kind
 	DropLate        DropReason = "late"              // behind what has been written already
 	DropTrackEnded  DropReason = "track ended"       // after the track's end or the recording's stop
+	DropPaused      DropReason = "paused"            // captured while the recording was paused
 	DropTooLate     DropReason = "track not in file" // the container could not take the track any more
 	DropWriteError  DropReason = "write error"       // encoder or file failed
 	DropFailed      DropReason = "recorder failed"   // the recorder was cut off, or cannot say what it kept
@@ -45,6 +46,8 @@ type Result struct {
 	// Tracks are all tracks that were ever added, in the order they came,
 	// those who left included.
 	Tracks []TrackResult `json:"tracks"`
+	// Pauses are what was left out on request, in order; see [Pauser].
+	Pauses []Pause `json:"pauses,omitempty"`
 	// Err says why the recording is not whole, nil if it is.
 	Err error `json:"-"`
 }
@@ -105,7 +108,8 @@ type TrackResult struct {
 	LargestCorrection time.Duration `json:"-"`
 	// Gaps are the first 1000 silences that were put where the source of an
 	// audio track delivered nothing, in order. GapCount is the number of all of
-	// them, GapTotal how long they are together.
+	// them, GapTotal how long they are together. The silence of a pause that is
+	// held is one of them.
 	Gaps     []Gap         `json:"gaps,omitempty"`
 	GapCount int64         `json:"gap_count,omitempty"`
 	GapTotal time.Duration `json:"-"`
@@ -157,6 +161,7 @@ func (r Result) Clone() Result {
 	}
 	r.Tracks = tracks
 	r.Parts = slices.Clone(r.Parts)
+	r.Pauses = slices.Clone(r.Pauses)
 	return r
 }
 

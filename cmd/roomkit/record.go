@@ -37,6 +37,7 @@ type recordCommand struct {
 	Preset      string   `default:"" placeholder:"P" help:"The video encoder's preset, such as veryfast."`
 	Rotate      duration `default:"0" placeholder:"N|10m" help:"Begin a new file after this long; 0 for one file (${default})."`
 	RotateSize  byteSize `default:"0" placeholder:"N|500MB" help:"Begin a new file at this size; 0 for one file (${default})."`
+	FastStart   duration `default:"0" placeholder:"N|1h" help:"Keep room at the front of an mp4 or mov file for the index of a recording this long, so that it plays while it is downloaded; 0 for the index at the end."`
 	Fast        bool     `help:"Run files and patterns as fast as the machine allows."`
 	JSON        bool     `name:"json" help:"Print the result as JSON on standard output, and nothing else there."`
 	Verbose     bool     `short:"v" help:"Say which encoders were chosen and why."`
@@ -136,6 +137,7 @@ func (c *recordCommand) config() recorder.Config {
 		Storage: c.Output, Format: c.Format, VideoCodec: c.VideoCodec, AudioCodec: c.AudioCodec,
 		AudioSampleRate: c.SampleRate, VideoFPS: c.FPS, Title: c.Room,
 		Video:  recorder.VideoOptions{CRF: c.CRF, BitRate: c.Bitrate, Preset: c.Preset},
+		File:   recorder.FileOptions{FastStart: time.Duration(c.FastStart)},
 		Rotate: recorder.Rotate{Duration: time.Duration(c.Rotate), Size: int64(c.RotateSize)},
 	}
 }

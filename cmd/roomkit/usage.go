@@ -22,7 +22,7 @@ var flagOf = map[string]string{
 	"Storage": "--output", "Format": "--format", "VideoCodec": "--video-codec", "VideoFPS": "--fps",
 	"AudioCodec": "--audio-codec", "AudioSampleRate": "--sample-rate",
 	"Video.CRF": "--crf", "Video.BitRate": "--bitrate", "Video.Preset": "--preset",
-	"Rotate.Duration": "--rotate", "Rotate.Size": "--rotate-size",
+	"Rotate.Duration": "--rotate", "Rotate.Size": "--rotate-size", "File.FastStart": "--fast-start",
 }
 
 // configUsage says a mistake in the recorder's configuration in the words of

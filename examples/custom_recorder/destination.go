@@ -12,7 +12,14 @@ import (
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
-func fileName(t recorder.Track) string { return strings.ReplaceAll(t.ID, "/", "-") + ".raw" }
+// fileName names the file of a track's nth visit.
+func fileName(t recorder.Track, n int) string {
+	name := strings.ReplaceAll(t.ID, "/", "-")
+	if n > 1 {
+		name += fmt.Sprintf("-%d", n)
+	}
+	return name + ".raw"
+}
 
 // create opens a new file in a directory, or an upload below a URL.
 func create(where, name string) (io.WriteCloser, error) {

@@ -61,7 +61,7 @@ func report(out io.Writer, results []recorder.Result) {
 	for _, r := range results {
 		for _, t := range r.Tracks {
 			fmt.Fprintf(out, "%s/%s  %s of %s, %s, %d samples, %d lost, %d bytes\n",
-				r.Path, fileName(t.Track), t.Kind, t.Participant, t.Format, t.SamplesWritten, t.Losses(), t.Bytes)
+				r.Path, fileName(t.Track, 1), t.Kind, t.Participant, t.Format, t.SamplesWritten, t.Losses(), t.Bytes)
 		}
 	}
 }

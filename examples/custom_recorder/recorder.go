@@ -37,16 +37,30 @@ type rawRecording struct {
 func (r *rawRecording) ID() string { return r.id }
 
 func (r *rawRecording) AddTrack(t recorder.Track) (recorder.TrackWriter, error) {
-	out, err := create(r.where, fileName(t))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	track, isNew := r.track(t)
+	track.visits++
+	out, err := create(r.where, fileName(t, track.visits))
 	if err != nil {
 		return nil, err
 	}
-	track := &rawTrack{out: out, result: recorder.TrackResult{Track: t, Codec: "raw"}}
+	track.out = out
 	track.close = sync.OnceValue(out.Close) // by Close or by Stop, whichever is first
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.tracks = append(r.tracks, track)
+	if isNew {
+		r.tracks = append(r.tracks, track)
+	}
 	return track, nil
+}
+
+// track finds the track of somebody who returns, or makes one.
+func (r *rawRecording) track(t recorder.Track) (track *rawTrack, isNew bool) {
+	for _, track := range r.tracks {
+		if track.result.ID == t.ID {
+			return track, false
+		}
+	}
+	return &rawTrack{result: recorder.TrackResult{Track: t, Codec: "raw"}}, true
 }
 
 func (r *rawRecording) Stop(context.Context) (recorder.Result, error) {
@@ -68,6 +82,7 @@ func (r *rawRecording) Stop(context.Context) (recorder.Result, error) {
 
 type rawTrack struct {
 	out    io.WriteCloser
+	visits int // each has a file of its own
 	first  time.Duration
 	close  func() error
 	buf    []byte

@@ -10,17 +10,19 @@ import (
 
 const (
 	// An error below engageLow is left alone, so that what comes from a file
-	// or a pattern stays bit for bit; so is one that may be noise, up to
+	// or a pattern stays bit for bit, and what a device's driver takes to
+	// settle its stamps is not followed; so is one that may be noise, up to
 	// engageHigh, half of the 10 ms that are promised. At ±1000 ppm it then
 	// grows for as long as the speed takes to get there, by 2.8 ms: 2.5 s of
 	// stretchSlew and stretchEase behind that.
-	engageLow  = 2e-3
+	engageLow  = 3e-3
 	engageHigh = 5e-3
 	// What is left decays slowly, with calmTime, for nobody needs it gone: 2 ms
-	// are a change of speed by 67 ppm. What is above engageLow decays with
+	// are a change of speed by 67 ppm. What is above calmRange decays with
 	// pullTime, but no faster than pullLimit allows: 1½ ms in a second, two
 	// cents and a half. An error above pullRange would take minutes; it waits
 	// for a gap.
+	calmRange = 2e-3
 	calmTime  = 30.0
 	pullTime  = 8.0
 	pullLimit = 1500e-6
@@ -111,7 +113,7 @@ func (s *audioStream) steer() {
 	}
 	pull := 0.0
 	if !far {
-		calm := clamp(e, -engageLow, engageLow)
+		calm := clamp(e, -calmRange, calmRange)
 		pull = clamp(calm/calmTime+(e-calm)/pullTime, -pullLimit, pullLimit)
 		s.largest = max(s.largest, math.Abs(e))
 	}

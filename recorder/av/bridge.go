@@ -67,6 +67,7 @@ func (a *audioLane) repeatSilence() error {
 		return errNoMemory
 	}
 	at, length := a.bridge.next, int64(a.frames)
+	a.last = at
 	if err := p.SetData(a.bridge.silence, at, at, length, true); err != nil {
 		p.Free()
 		return err

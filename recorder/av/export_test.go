@@ -57,3 +57,19 @@ func LosePackets(w recorder.TrackWriter, fails func(n int) bool, err error) {
 		return a.packet(p)
 	}
 }
+
+// SlowEncoder makes a track's encoder open only when wait has returned.
+func SlowEncoder(w recorder.TrackWriter, wait func()) {
+	l := w.(*lane)
+	l.encoder = &slowEncoder{l.encoder, wait}
+}
+
+type slowEncoder struct {
+	trackEncoder
+	wait func()
+}
+
+func (s *slowEncoder) prepare(first media.Sample) error {
+	s.wait()
+	return s.trackEncoder.prepare(first)
+}

@@ -116,3 +116,14 @@ func (g *gate) estimate() (sinceZero time.Duration) {
 	}
 	return g.origin - g.zero
 }
+
+// start returns the origin on the clock of the lanes' samples, as far as it can
+// be told now; there is none before the first sample.
+func (g *gate) start() (at time.Duration, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.settled {
+		return g.first, g.begun
+	}
+	return g.origin, true
+}

@@ -19,30 +19,54 @@ type audioLane struct {
 	timeline *audioTimeline
 	encoder  *ffmpeg.AudioEncoder
 	emit     func(*ffmpeg.Packet) error
-	frames   int  // per packet
-	any      bool // a frame has been encoded
+	frames   int   // per packet
+	any      bool  // a frame has been encoded
+	last     int64 // time of the last packet, valid once any is set
 	bridge   bridge
 }
 
 // open makes the track's encoder.
 func (a *audioLane) open(channels int) error {
 	a.close()
-	enc, err := ffmpeg.NewAudioEncoder(audioEncoderConfig(a.codec, a.cfg, channels))
-	if err != nil {
-		return fmt.Errorf("av: audio encoder cannot be opened: %w", err)
-	}
-	a.encoder, a.emit = enc, a.packet
 	a.timeline = newAudioTimeline(a.cfg.AudioSampleRate, channels)
 	a.timeline.decided, a.timeline.cross = a.decided, a.crossGap
-	if a.frames = enc.FrameSize(); a.frames == 0 {
-		a.frames = 1024
+	params, err := a.openEncoder()
+	if err != nil {
+		return err
 	}
-	params := enc.Params()
 	a.out.ledger.update(func(t *recorder.TrackResult) {
 		t.Codec = params.Codec()
 		t.Format = fmt.Sprintf("%d Hz, %d ch", a.cfg.AudioSampleRate, channels)
 	})
-	return a.out.declare(params)
+	return a.out.declare(params, false)
+}
+
+func (a *audioLane) openEncoder() (*ffmpeg.CodecParams, error) {
+	enc, err := ffmpeg.NewAudioEncoder(audioEncoderConfig(a.codec, a.cfg, a.timeline.channels))
+	if err != nil {
+		return nil, fmt.Errorf("av: audio encoder cannot be opened: %w", err)
+	}
+	a.encoder, a.emit = enc, a.packet
+	if a.frames = enc.FrameSize(); a.frames == 0 {
+		a.frames = 1024
+	}
+	return enc.Params(), nil
+}
+
+// reopen goes on after close: the timeline runs on, the encoder is a new one.
+// Its priming, which is silence, follows on the last packet. So what returns
+// within that time, some 100 ms, has no place there.
+func (a *audioLane) reopen() error {
+	params, err := a.openEncoder()
+	if err != nil {
+		return err
+	}
+	sum := &a.timeline.sum
+	if n := a.last + int64(a.frames+a.encoder.InitialPadding()) - sum.base; n > 0 {
+		sum.advance(n)
+	}
+	a.bridge = bridge{}
+	return a.out.declare(params, true)
 }
 
 // announce implements trackEncoder.
@@ -60,6 +84,9 @@ func (a *audioLane) announce(t recorder.Track) error {
 // than the declared one, as for pictures; but what is declared is the
 // microphone, and what is played does not speak for it.
 func (a *audioLane) prepare(first media.Sample) error {
+	if a.any && a.encoder == nil {
+		return a.reopen()
+	}
 	channels := first.PCM.Format.Channels
 	if a.encoder != nil && (a.timeline.channels == channels || first.Direction == media.Outbound || a.out.muxer.isFixed()) {
 		return nil
@@ -125,6 +152,7 @@ func (a *audioLane) give(ended bool) error {
 func (a *audioLane) packet(p *ffmpeg.Packet) error {
 	p.SetPTS(p.PTS() + a.bridge.length)
 	p.SetDTS(p.DTS() + a.bridge.length)
+	a.last = p.PTS()
 	a.bridge.see(p)
 	return a.out.stream.write(p)
 }

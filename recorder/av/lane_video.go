@@ -33,6 +33,7 @@ type videoLane struct {
 	last    int64 // time stamp of the last picture, valid once any is set
 	any     bool
 	delta   int64 // its distance from the one before
+	away    bool  // nothing has been encoded since the encoder was closed
 	lastKey int64
 	lastCut time.Duration // for which a keyframe has been made
 }
@@ -60,13 +61,15 @@ func (v *videoLane) open(f media.VideoFormat) error {
 		return err
 	}
 	v.frame, v.converter, v.emit = frame, ffmpeg.NewConverter(), v.packet
-	v.delta = int64(packetDuration(v.cfg, f) * videoTimescale / time.Second)
+	if !v.any {
+		v.delta = int64(packetDuration(v.cfg, f) * videoTimescale / time.Second)
+	}
 	params := v.encoder.Params()
 	v.out.ledger.update(func(t *recorder.TrackResult) {
 		t.Codec = params.Codec()
 		t.Format = fmt.Sprintf("%dx%d", v.format.Width, v.format.Height)
 	})
-	return v.out.declare(params)
+	return v.out.declare(params, v.any)
 }
 
 // trackFormat is what pictures of a format are encoded as: 4:2:0 wants even
@@ -95,6 +98,10 @@ func (v *videoLane) announce(t recorder.Track) error {
 // than the declared one, as long as the file can take it; afterwards pictures
 // are converted.
 func (v *videoLane) prepare(first media.Sample) error {
+	if v.any && v.encoder == nil {
+		v.away = true
+		return v.open(v.format)
+	}
 	f := first.Picture.Format
 	f.Rate = v.format.Rate
 	if v.encoder != nil && (trackFormat(f) == v.format || v.out.muxer.isFixed()) {
@@ -114,11 +121,20 @@ func (v *videoLane) encode(at time.Duration, s media.Sample) error {
 		v.out.ledger.drop(recorder.DropLate)
 		return nil
 	}
-	cut := v.out.muxer.nextCut()
-	turns := at >= cut && cut != v.lastCut
-	key := !v.any || pts-v.lastKey >= videoPosition(v.cfg.Video.KeyframeInterval) || turns || v.mayBeFirst()
+	returned := v.away
+	if returned {
+		v.away = false
+		if err := v.blank(pts); err != nil {
+			return err
+		}
+	}
+	cut, behind := v.out.muxer.lastCut(at)
+	turns := behind && cut != v.lastCut
+	key := !v.any || returned || turns || pts-v.lastKey >= videoPosition(v.cfg.Video.KeyframeInterval) || v.mayBeFirst()
 	if v.any {
-		v.delta = pts - v.last // the packet's length; see packet
+		// The packet's length; see packet. A camera that stalled is not a slow
+		// one.
+		v.delta = min(pts-v.last, 2*v.delta)
 	}
 	v.out.ledger.accept(pts)
 	if err := v.convertAndEncode(s.Picture, pts, key); err != nil {
@@ -133,6 +149,24 @@ func (v *videoLane) encode(at time.Duration, s media.Sample) error {
 	}
 	v.any, v.last = true, pts
 	return nil
+}
+
+// blankAfter is from which absence on a track is black where its participant
+// was away: a picture that stood for so long would say that they were not.
+const blankAfter = videoTimescale
+
+// blank covers the absence before a picture.
+func (v *videoLane) blank(until int64) error {
+	at := v.last + v.delta
+	if until-at < blankAfter {
+		return nil
+	}
+	nobody := media.NewPicture(media.VideoFormat{Pixel: media.RGB24, Width: 2, Height: 2})
+	if err := v.converter.Convert(v.frame, nobody); err != nil {
+		return err
+	}
+	v.last = at
+	return v.encoder.Encode(v.frame, at, true, v.emit)
 }
 
 // mayBeFirst reports whether the file might have to begin with this picture:

@@ -1,10 +1,13 @@
 package av_test
 
 import (
+	"encoding/binary"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,4 +99,46 @@ func TestUnfinishedHybridPlays(t *testing.T) {
 		t.Errorf("%v of sound in what a crash leaves of 3 s", got)
 	}
 	stop(t, r)
+}
+
+// The index is in front where that is asked for, and at the end where it is
+// not or has outgrown its place.
+func TestFastStart(t *testing.T) {
+	for name, c := range map[string]struct {
+		o     recorder.FileOptions
+		front bool
+	}{
+		"by default": {recorder.FileOptions{}, false},
+		"asked for":  {recorder.FileOptions{FastStart: time.Minute}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, recorder.Config{File: c.o})
+			a := addTrack(t, r, recorder.Track{ID: "a", Kind: media.KindAudio, Participant: "ann"})
+			record(t, r, a, nil, mono16k, vga(media.I420), 0, time.Second)
+			result := stop(t, r)
+			data, err := os.ReadFile(result.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Behind a finished file's switch readers skip to the index.
+			skip := binary.BigEndian.Uint64(data[28+8:])
+			rest := data[28+skip:]
+			if string(rest[4:8]) != "moov" {
+				t.Fatalf("behind the switch comes %q", rest[4:8])
+			}
+			if front := int(binary.BigEndian.Uint32(rest)) < len(rest); front != c.front {
+				t.Errorf("index in front: %v", front)
+			}
+			judge.DecodesClean(t, result.Path)
+		})
+	}
+}
+
+func TestFileOptionsAreChecked(t *testing.T) {
+	for _, o := range []recorder.FileOptions{{FastStart: -1}, {SyncInterval: -2}, {IndexReserve: 2 << 30}} {
+		err := recorder.Config{File: o}.WithDefaults().Validate()
+		if !errors.Is(err, recorder.ErrConfig) || !strings.Contains(err.Error(), "File.") {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
 }

@@ -196,9 +196,9 @@ func (m *muxer) put(p packet) {
 		m.meet(s)
 	}
 	s.seen = m.tick
+	s.ended = p.data == nil // until it goes on, if it does
 	switch {
-	case p.data == nil:
-		s.ended = true
+	case s.ended:
 		m.release(s)
 	case !s.lead.take(p.data):
 		m.release(s)

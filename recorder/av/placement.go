@@ -138,6 +138,7 @@ func (h *holdback) decide(c *sourceClock, forced bool) (v verdict, decided bool)
 	} else if !forced {
 		return v, false
 	}
+	v.jitter = max(v.jitter, c.jitter) // few stamps may agree by chance
 	h.sentence(&v, math.Abs(v.shift) > limit)
 	// A clock that was set back can wait: its audio follows on anyway. If it
 	// was repeats, it returns.
@@ -158,14 +159,32 @@ func (h *holdback) begin(forced bool) (v verdict, decided bool) {
 	if !forced && (n < goal || h.length < shortestHold) {
 		return v, false
 	}
-	n = min(n, goal)
-	v = h.average(h.packets[:n], jitter)
-	for i := n; i <= len(h.packets); i++ {
-		if w := h.average(h.packets[i-n:i], jitter); w.n > v.n/2 && w.shift < v.shift-near(jitter) {
-			v = w
+	if level, ok := h.lowest(near(jitter)); ok {
+		return h.around(h.packets, level, jitter), true
+	}
+	return h.average(h.packets, jitter), true
+}
+
+// lowest returns the lowest error, as a median, on which some packets agree: so
+// many that they are no outliers, so few that a short word is enough.
+func (h *holdback) lowest(near float64) (level float64, ok bool) {
+	const agreeing = 3
+	var sorted [mostHeld]float64
+	n := len(h.packets)
+	for i, p := range h.packets {
+		sorted[i] = p.error
+	}
+	slices.Sort(sorted[:n])
+	for i := range n - agreeing + 1 {
+		end := i
+		for end < n && sorted[end]-sorted[i] <= near {
+			end++
+		}
+		if end-i >= agreeing {
+			return sorted[(i+end-1)/2], true
 		}
 	}
-	return v, true
+	return 0, false
 }
 
 // spread estimates the standard deviation of stamps by the median difference of
@@ -211,7 +230,12 @@ func (h *holdback) average(some []heldPacket, jitter float64) (v verdict) {
 		sorted[i] = p.error
 	}
 	slices.Sort(sorted[:n])
-	median, near := sorted[(n-1)/2], near(jitter)
+	return h.around(some, sorted[(n-1)/2], jitter)
+}
+
+// around is average for those that agree with a median that is known.
+func (h *holdback) around(some []heldPacket, median, jitter float64) (v verdict) {
+	near := near(jitter)
 	low, high := math.Inf(1), math.Inf(-1)
 	sum, squares := 0.0, 0.0
 	for _, p := range some {

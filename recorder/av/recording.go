@@ -15,7 +15,7 @@ import (
 )
 
 // Recording is one running file of one room. It implements
-// [recorder.Recording] and [recorder.Reporter] and is safe for concurrent use.
+// [recorder.Recording], [recorder.Reporter] and [recorder.Pauser] and is safe for concurrent use.
 type Recording struct {
 	cfg     recorder.Config
 	plan    plan
@@ -23,6 +23,7 @@ type Recording struct {
 	started time.Time
 	log     *slog.Logger
 	gate    *gate
+	pauses  *pauses
 
 	mu       sync.Mutex
 	muxer    *muxer // nil until the first track: a recording without tracks opens no container
@@ -34,7 +35,7 @@ type Recording struct {
 
 func newRecording(cfg recorder.Config, p plan, file *outputFile, now time.Time, log *slog.Logger) *Recording {
 	return &Recording{cfg: cfg, plan: p, file: file, started: now, log: log.With("recording", file.id),
-		gate: newGate(cfg.StartPolicy), stopped: make(chan struct{})}
+		gate: newGate(cfg.StartPolicy), pauses: &pauses{}, stopped: make(chan struct{})}
 }
 
 // ID implements [recorder.Recording]: twelve lower-case hex characters.
@@ -42,13 +43,20 @@ func (r *Recording) ID() string { return r.file.id }
 
 // AddTrack implements [recorder.Recording]. Where the track declares its
 // format the encoder is opened here, which may take a hardware encoder half a
-// second. Errors: [recorder.ErrStopped], [recorder.ErrTrackExists],
+// second; that of a track which goes on is opened with its first sample.
+// Errors: [recorder.ErrStopped], [recorder.ErrTrackExists],
 // [recorder.ErrLateTrack] where the container fixes its tracks and has, a
 // [*recorder.ConfigError] for raw media with only "copy" configured.
 func (r *Recording) AddTrack(t recorder.Track) (recorder.TrackWriter, error) {
-	l, err := r.addLane(t)
+	l, known, err := r.addLane(t)
+	if err == nil && known {
+		err = l.reopen(t)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if known {
+		return l, nil
 	}
 	if err := l.announce(t); err != nil {
 		r.removeLane(l)
@@ -57,34 +65,38 @@ func (r *Recording) AddTrack(t recorder.Track) (recorder.TrackWriter, error) {
 	return l, nil
 }
 
-// addLane enters a track. Its encoder is opened without the recording's lock:
-// neither Stop nor Report has to wait for that.
-func (r *Recording) addLane(t recorder.Track) (*lane, error) {
+// addLane enters a track, or finds the one with its ID. The encoder is opened
+// without the recording's lock: neither Stop nor Report has to wait for that.
+func (r *Recording) addLane(t recorder.Track) (l *lane, known bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopping {
-		return nil, recorder.ErrStopped
+		return nil, false, recorder.ErrStopped
 	}
-	for _, l := range r.lanes {
-		if l.id == t.ID {
-			return nil, fmt.Errorf("%w: %q", recorder.ErrTrackExists, t.ID)
-		}
+	if i := slices.IndexFunc(r.lanes, func(l *lane) bool { return l.id == t.ID }); i >= 0 {
+		return r.lanes[i], true, nil
 	}
 	if err := r.openMuxer(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if r.muxer.isFixed() {
-		return nil, recorder.ErrLateTrack
+		return nil, false, recorder.ErrLateTrack
 	}
-	l := &lane{id: t.ID, gate: r.gate, muxer: r.muxer, kind: t.Kind, ledger: newLedger(t)}
-	l.out = &output{muxer: r.muxer, ledger: l.ledger, name: t.Title(), language: t.Language}
-	var err error
-	if l.encoder, err = r.newEncoder(t, l.out); err != nil {
-		return nil, err
+	l, err = r.newLane(t)
+	if err != nil {
+		return nil, false, err
 	}
 	r.lanes = append(r.lanes, l)
 	r.gate.expect()
-	return l, nil
+	return l, false, nil
+}
+
+func (r *Recording) newLane(t recorder.Track) (*lane, error) {
+	l := &lane{id: t.ID, gate: r.gate, pauses: r.pauses, muxer: r.muxer, kind: t.Kind, ledger: newLedger(t)}
+	l.out = &output{muxer: r.muxer, ledger: l.ledger, name: t.Title(), language: t.Language}
+	var err error
+	l.encoder, err = r.newEncoder(t, l.out)
+	return l, err
 }
 
 func (r *Recording) removeLane(l *lane) {
@@ -113,6 +125,7 @@ func (r *Recording) openMuxer() error {
 func (r *Recording) createWriter(f *outputFile) (fileWriter, error) {
 	if r.plan.container.isHybrid() {
 		return newHybridFile(f, mp4.Options{
+			FastStart: frontSpace(r.cfg.File.FastStart), SyncInterval: r.cfg.File.SyncInterval, Reserve: r.cfg.File.IndexReserve,
 			QuickTime: f.format == "mov", Title: r.cfg.Title, Tool: "RoomKit", Created: r.started.UTC(),
 		})
 	}
@@ -229,12 +242,40 @@ func (r *Recording) Report() recorder.Result {
 	}
 	origin := r.gate.estimate()
 	result.Parts = r.parts(origin)
+	if start, ok := r.gate.start(); ok {
+		result.Pauses = r.pauses.report(start)
+	}
 	for _, l := range r.lanes {
 		t := l.ledger.report(origin)
 		result.Tracks = append(result.Tracks, t)
 		result.Duration = max(result.Duration, t.Last)
 	}
 	return result
+}
+
+// Pause implements [recorder.Pauser]. Audio is cut to the sample. Where audio
+// from behind the given time has been taken already, what follows on a cut
+// pause is as much late, until resampling has made up for that.
+func (r *Recording) Pause(at time.Duration, mode recorder.PauseMode) error {
+	if err := mode.Validate(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopping {
+		return recorder.ErrStopped
+	}
+	return r.pauses.begin(at, mode)
+}
+
+// Resume implements [recorder.Pauser].
+func (r *Recording) Resume(at time.Duration) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopping {
+		return recorder.ErrStopped
+	}
+	return r.pauses.end(at)
 }
 
 // parts returns the finished files.

@@ -173,6 +173,7 @@ func TestContainers(t *testing.T) {
 
 // Every raw format of picture and sound goes in.
 func TestRawFormats(t *testing.T) {
+	av.Calculates(t)
 	for _, pixel := range []media.PixelFormat{media.I420, media.NV12, media.RGB24, media.BGR24, media.RGBA, media.BGRA} {
 		for _, size := range [][2]int{{640, 480}, {321, 241}} {
 			vf := media.VideoFormat{Pixel: pixel, Width: size[0], Height: size[1]}
@@ -291,6 +292,7 @@ func TestSizeChange(t *testing.T) {
 // Known colours come out right for every colour coding, by FFmpeg's decoder
 // and converter. Tolerance 6 of 255: 4:2:0, 8 bit rounding and quantisation.
 func TestColors(t *testing.T) {
+	av.Calculates(t)
 	judge.Need(t, "ffmpeg")
 	rgb := [][3]int{{220, 30, 40}, {30, 200, 60}, {40, 50, 210}, {128, 128, 128}, {240, 230, 30}}
 	for _, c := range []struct {

@@ -34,6 +34,19 @@ func (m *muxer) rotates() bool { return m.rotate != recorder.Rotate{} }
 // pictures belong to the next part.
 func (m *muxer) nextCut() time.Duration { return time.Duration(m.cut.Load()) }
 
+// lastCut returns the latest cut up to a time, both counted from the gate's
+// zero. Those behind the planned one follow at the parts' duration: pictures
+// may be far ahead of the file.
+func (m *muxer) lastCut(at time.Duration) (cut time.Duration, ok bool) {
+	if cut = m.nextCut(); at < cut {
+		return 0, false
+	}
+	if d := m.rotate.Duration; d > 0 {
+		cut += (at - cut) / d * d
+	}
+	return cut, true
+}
+
 // route brings a packet to the part it belongs to.
 func (m *muxer) route(p packet) {
 	s := p.stream

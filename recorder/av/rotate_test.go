@@ -128,8 +128,8 @@ func TestRotationThatTheEndCutsShort(t *testing.T) {
 	for _, format := range recorder.Formats() {
 		t.Run(format, func(t *testing.T) {
 			r := start(t, recorder.Config{Format: format, VideoCodec: "auto", Rotate: recorder.Rotate{Duration: 8 * time.Second}})
-			a := addTrack(t, r, recorder.Track{ID: "a", Kind: media.KindAudio, Participant: "ann", Audio: mono16k})
 			v := addTrack(t, r, recorder.Track{ID: "v", Kind: media.KindVideo, Participant: "ann", Video: vga(media.I420)})
+			a := addTrack(t, r, recorder.Track{ID: "a", Kind: media.KindAudio, Participant: "ann", Audio: mono16k})
 			record(t, r, a, v, mono16k, vga(media.I420), 0, 7900*time.Millisecond)
 			record(t, r, nil, v, mono16k, vga(media.I420), 7900*time.Millisecond, 600*time.Millisecond)
 			result := stop(t, r)

@@ -18,6 +18,7 @@ import (
 // file every picture is at the time of its capture, and flash and beep are as
 // far apart as they were captured.
 func TestSyncWithJitteringCamera(t *testing.T) {
+	av.Calculates(t)
 	judge.Need(t, "ffmpeg", "ffprobe")
 	const length = 12 * time.Second
 	for _, fps := range []float64{15, 24, 30, 60} {

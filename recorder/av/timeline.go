@@ -397,8 +397,16 @@ func (t *audioTimeline) figures() (ppm float64, correction time.Duration, gaps g
 	return s.clock.ppm(), seconds(s.largest), s.gaps
 }
 
+// close frees what is large. The timeline can go on all the same.
 func (t *audioTimeline) close() {
 	for i := range t.streams {
-		t.streams[i].close()
+		s := &t.streams[i]
+		s.close()
+		if s.hold.empty() {
+			s.hold, s.spare = holdback{}, holdback{}
+		}
+	}
+	if t.sum.frames() == 0 {
+		t.sum.buf, t.sum.scratch = nil, nil
 	}
 }
