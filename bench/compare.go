@@ -37,6 +37,16 @@ func compareAll(ctx context.Context, o options, m material) error {
 			return fmt.Errorf("%s: %w", g.title, err)
 		}
 	}
+	if strings.Contains(copyTitle, o.only) {
+		if err := compareCopy(ctx, o, m); err != nil {
+			return fmt.Errorf("%s: %w", copyTitle, err)
+		}
+	}
+	if o.only != "" && strings.Contains(durabilityTitle, o.only) {
+		if err := compareDurability(ctx, o, m); err != nil {
+			return fmt.Errorf("%s: %w", durabilityTitle, err)
+		}
+	}
 	if !strings.Contains(liveTitle, o.only) {
 		return nil
 	}

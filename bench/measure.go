@@ -72,3 +72,21 @@ func (s series) percentile(p float64) float64 {
 	i := int(p*float64(len(sorted))+0.999999) - 1
 	return sorted[min(max(i, 0), len(sorted)-1)]
 }
+
+// less returns the series without what the same rounds of another one are.
+func (s series) less(other series) series {
+	out := make(series, len(s))
+	for i := range s {
+		out[i] = s[i] - other[i]
+	}
+	return out
+}
+
+// plus returns the series with what the same rounds of another one are.
+func (s series) plus(other series) series {
+	out := make(series, len(s))
+	for i := range s {
+		out[i] = s[i] + other[i]
+	}
+	return out
+}

@@ -32,6 +32,9 @@ type job struct {
 	// with an encoder that is too slow; 0 to record the files unpaced.
 	Live    time.Duration
 	Profile string // a file for the CPU profile, empty for none
+
+	Copy, CopyTo string // instead of recording: files, see copyFile
+	Rooms        roomsJob
 }
 
 // outcome is what the child has to say, as JSON on standard output.
@@ -42,6 +45,7 @@ type outcome struct {
 	Lost       map[string]map[recorder.DropReason]int64
 	Allocated  allocations
 	PushMicros []float64 // how long each push took
+	Rooms      roomsOutcome
 }
 
 // lost returns how many samples of all tracks are not in the file.
@@ -72,7 +76,12 @@ func child(in io.Reader, out io.Writer) error {
 		defer pprof.StopCPUProfile()
 	}
 	run := recordFiles
-	if j.Live > 0 {
+	switch {
+	case j.Copy != "":
+		run = copyFile
+	case j.Rooms.Dir != "":
+		run = writeRooms
+	case j.Live > 0:
 		run = recordLive
 	}
 	o, err := run(context.Background(), j)
