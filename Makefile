@@ -38,6 +38,15 @@ race: setup-test ## Run all tests under the race detector
 soak: setup-test ## Record an hour of a room on the virtual clock, and check that nothing grows (half a minute)
 	ROOMKIT_SOAK=1 $(GO) test -v -run TestSoakHour .
 
+.PHONY: sweep
+sweep: setup-test ## Kill writers and recordings at thousands of moments and play what is left (a quarter of an hour)
+	ROOMKIT_SWEEP=1 $(GO) test -v -timeout 60m -run 'TestSweep|TestPowerLoss|TestFinished' ./mp4
+	ROOMKIT_SWEEP=1 $(GO) test -v -timeout 60m -run TestKill ./cmd/roomkit
+
+.PHONY: sweep-sync
+sweep-sync: setup-test ## Judge picture against sound over all cameras, microphones and networks, and over six hours (minutes)
+	ROOMKIT_SWEEP=1 $(GO) test -v -timeout 60m -run 'TestSyncMatrix|TestDrift|TestReturn' ./recorder/av
+
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w:" $$files >&2; exit 1; }
