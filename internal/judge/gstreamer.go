@@ -18,7 +18,7 @@ import (
 // A Decoded stream is what GStreamer made of one.
 type Decoded struct {
 	Kind    string // "audio" or "video"
-	Buffers int    // pictures, or pieces of audio
+	Buffers int    // pictures, or pieces of audio: about
 	// Last is the time stamp of the last of them, which counts from the
 	// stream's first sample and not from the edit list's beginning.
 	Last time.Duration
