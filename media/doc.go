@@ -9,7 +9,7 @@
 //
 // # Who owns a buffer
 //
-// Payloads ([PCM], [Picture]) are reference counted so that one capture
+// Payloads ([PCM], [Picture], [Encoded]) are reference counted so that one capture
 // buffer can go to several recorders without being copied. Whoever creates or
 // gets a payload holds one reference. A function's comment says whether it
 // borrows the payload for the length of the call (the usual case) or takes

@@ -67,9 +67,16 @@ type Sample struct {
 	Time time.Duration
 	// Direction is meaningful for audio only.
 	Direction Direction
+	// Missed is how many samples of the track right before this one were handed
+	// on but have not reached whoever has it now, because a queue was full or
+	// they were refused. recorder.Feed sets it; sources leave it zero, and say
+	// in [Encoded.Lost] what never reached them. To encoded pictures both are
+	// the same: until the next keyframe some have nothing to refer to.
+	Missed int
 
 	PCM     *PCM
 	Picture *Picture
+	Encoded *Encoded
 }
 
 // Errors that describe samples which cannot be what they claim to be.
@@ -87,12 +94,20 @@ var (
 // declared format. The error wraps [ErrPayload], [ErrLength] or [ErrFormat].
 func (s Sample) Validate() error {
 	switch {
-	case s.PCM != nil && s.Picture == nil:
+	case s.PCM != nil && s.Picture == nil && s.Encoded == nil:
 		return s.PCM.Validate()
-	case s.Picture != nil && s.PCM == nil:
+	case s.Picture != nil && s.PCM == nil && s.Encoded == nil:
 		return s.Picture.Validate()
+	case s.Encoded != nil && s.PCM == nil && s.Picture == nil:
+		return s.Encoded.Validate()
 	}
 	return ErrPayload
+}
+
+// IsPicture reports whether the payload is a picture, raw or encoded, and not
+// audio.
+func (s Sample) IsPicture() bool {
+	return s.Picture != nil || s.Encoded != nil && s.Encoded.Format != nil && s.Encoded.Format.Codec.IsPicture()
 }
 
 // Retain adds a reference to the payload. See the package comment.
@@ -103,6 +118,9 @@ func (s Sample) Retain() {
 	if s.Picture != nil {
 		s.Picture.Retain()
 	}
+	if s.Encoded != nil {
+		s.Encoded.Retain()
+	}
 }
 
 // Release gives a reference to the payload back.
@@ -112,6 +130,9 @@ func (s Sample) Release() {
 	}
 	if s.Picture != nil {
 		s.Picture.Release()
+	}
+	if s.Encoded != nil {
+		s.Encoded.Release()
 	}
 }
 
@@ -125,6 +146,9 @@ func (s Sample) Size() int {
 		for _, p := range s.Picture.Planes {
 			n += len(p.Data)
 		}
+	}
+	if s.Encoded != nil {
+		n += len(s.Encoded.Data)
 	}
 	return n
 }
