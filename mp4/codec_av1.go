@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/Eyevinn/mp4ff/av1"
+
+	"github.com/roomkit-live/roomkit-go/internal/bitstream"
 )
 
 // AV1 is stored as av01 (AV1 Codec ISO Media File Format Binding 1.2).
@@ -74,9 +76,10 @@ func (c AV1) picture() (picture, error) {
 	setDefault(&p.width, int(h.Width()))
 	setDefault(&p.height, int(h.Height()))
 	const unspecified = 2
-	p.colour = colour{true, uint16(h.ColorPrimaries), uint16(h.TransferCharacteristics), uint16(h.MatrixCoefficients), h.ColorRange}
-	if p.colour.primaries == unspecified && p.colour.transfer == unspecified && p.colour.matrix == unspecified {
-		p.colour.present = false
+	p.colour = colour{Present: true, Primaries: uint16(h.ColorPrimaries), Transfer: uint16(h.TransferCharacteristics),
+		Matrix: uint16(h.MatrixCoefficients), FullRange: h.ColorRange}
+	if p.colour.Primaries == unspecified && p.colour.Transfer == unspecified && p.colour.Matrix == unspecified {
+		p.colour.Present = false
 	}
 	return p, nil
 }
@@ -93,11 +96,11 @@ func (AV1) appendSample(dst, data []byte) ([]byte, error) {
 	out, frames := dst, 0
 	for rest := data; len(rest) > 0; {
 		at := len(data) - len(rest)
-		kind, size, err := nextOBU(rest)
+		obu, size, err := bitstream.CutOBU(rest)
 		if err != nil {
 			return dst, fmt.Errorf("%w: AV1: OBU at byte %d of %d: %w", ErrSample, at, len(data), err)
 		}
-		switch kind {
+		switch obu.Header.Type {
 		case av1.OBUTemporalDelimiter, av1.OBUPadding, av1.OBUTileList, av1.OBURedundantFrameHeader:
 		case av1.OBUFrame, av1.OBUFrameHeader:
 			frames++
@@ -111,24 +114,6 @@ func (AV1) appendSample(dst, data []byte) ([]byte, error) {
 		return dst, fmt.Errorf("%w: AV1: no frame among the OBUs of %d bytes", ErrSample, len(data))
 	}
 	return out, nil
-}
-
-// nextOBU returns the type of the OBU at the beginning and its size with its
-// header. One that does not tell its size goes to the end.
-func nextOBU(data []byte) (av1.OBUType, int, error) {
-	h, err := av1.ParseOBUHeader(data)
-	if err != nil || !h.HasSizeField {
-		return h.Type, len(data), err
-	}
-	n, length, err := av1.ReadLEB128(data[h.HeaderSize:])
-	if err != nil {
-		return 0, 0, err
-	}
-	head := h.HeaderSize + length
-	if n > uint64(len(data)-head) {
-		return 0, 0, fmt.Errorf("%w: %d bytes of %d", av1.ErrTruncatedOBU, len(data)-head, n)
-	}
-	return h.Type, head + int(n), nil
 }
 
 // av1FromExtradata reads the payload of an av1C box, or OBUs. No OBU begins

@@ -3,14 +3,16 @@ package mp4
 import (
 	"fmt"
 	"slices"
+
+	"github.com/roomkit-live/roomkit-go/internal/bitstream"
+	"github.com/roomkit-live/roomkit-go/media"
 )
 
 // AVC is H.264, stored as avc1 (ISO/IEC 14496-15, 5). The colours and the
 // shape of a pixel are taken from the first SPS.
 //
-// A sample is one access unit. Access unit delimiters, filler and parameter
-// sets that are equal to one given here are left out of the file. A parameter
-// set that differs stays in the sample: decoders accept it there, although the
+// A sample is one access unit. Filler and parameter sets that are equal to one
+// given here are left out of the file. A parameter set that differs stays in the sample: decoders accept it there, although the
 // standard would rather have a new sample entry.
 type AVC struct {
 	// SPS and PPS are NAL units with their header, without start code.
@@ -20,22 +22,10 @@ type AVC struct {
 	// AnnexB: samples have start codes. Otherwise a big-endian length of four
 	// bytes is before each NAL unit.
 	AnnexB bool
-}
-
-// NAL unit types, ISO/IEC 14496-10, table 7-1.
-const (
-	avcFirstVCL, avcLastVCL = 1, 5
-	avcSPSType              = 7
-	avcPPSType              = 8
-	avcAUDType              = 9
-	avcFillerType           = 12
-)
-
-func avcType(nal []byte) int {
-	if len(nal) == 0 {
-		return 0
-	}
-	return int(nal[0] & 0x1F)
+	// KeepSets leaves parameter sets in the samples although they are given
+	// here. It is for a track whose description changes: FFmpeg's parser goes
+	// by the track's first one, and by what is in the samples.
+	KeepSets bool
 }
 
 func (AVC) handler() string { return "vide" }
@@ -44,50 +34,50 @@ func (c AVC) size() (width, height int) {
 	if len(c.SPS) == 0 {
 		return c.Width, c.Height
 	}
-	sps, err := parseAVCSPS(c.SPS[0])
+	sps, err := bitstream.ParseAVCSPS(c.SPS[0])
 	if err != nil {
 		return c.Width, c.Height
 	}
 	return c.sizeFrom(sps)
 }
 
-func (c AVC) sizeFrom(sps avcSPS) (width, height int) {
+func (c AVC) sizeFrom(sps bitstream.AVCSPS) (width, height int) {
 	width, height = c.Width, c.Height
-	setDefault(&width, sps.picture.width)
-	setDefault(&height, sps.picture.height)
+	setDefault(&width, sps.Width)
+	setDefault(&height, sps.Height)
 	return width, height
 }
 
 func (c AVC) entry(quickTime bool) ([]byte, error) {
-	err := checkSets("H.264 SPS", c.SPS, 31, func(nal []byte) bool { return avcType(nal) == avcSPSType })
+	err := checkSets("H.264 SPS", c.SPS, 31, func(nal []byte) bool { return bitstream.AVCType(nal) == bitstream.AVCSPSType })
 	if err != nil {
 		return nil, err
 	}
-	err = checkSets("H.264 PPS", c.PPS, 255, func(nal []byte) bool { return avcType(nal) == avcPPSType })
+	err = checkSets("H.264 PPS", c.PPS, 255, func(nal []byte) bool { return bitstream.AVCType(nal) == bitstream.AVCPPSType })
 	if err != nil {
 		return nil, err
 	}
-	sps, err := parseAVCSPS(c.SPS[0])
+	sps, err := bitstream.ParseAVCSPS(c.SPS[0])
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	p := sps.picture
+	p := picture{sarH: sps.SARH, sarV: sps.SARV, colour: sps.Colour}
 	p.width, p.height = c.sizeFrom(sps)
 	return visualEntry("avc1", p, quickTime, codecBox("avcC", c.record(sps)))
 }
 
 // record is the AVCDecoderConfigurationRecord, ISO/IEC 14496-15, 5.3.3.1.
-func (c AVC) record(sps avcSPS) []byte {
+func (c AVC) record(sps bitstream.AVCSPS) []byte {
 	const lengthSize = 4
-	b := []byte{1, sps.profile, sps.compatibility, sps.level, 0xFC | (lengthSize - 1), 0xE0 | byte(len(c.SPS))}
+	b := []byte{1, sps.Profile, sps.Compatibility, sps.Level, 0xFC | (lengthSize - 1), 0xE0 | byte(len(c.SPS))}
 	b = appendSets(b, c.SPS)
 	b = append(b, byte(len(c.PPS)))
 	b = appendSets(b, c.PPS)
-	switch sps.profile {
+	switch sps.Profile {
 	case 66, 77, 88: // Baseline, Main, Extended: always 4:2:0 in 8 bits
 		return b
 	}
-	return append(b, 0xFC|sps.chroma, 0xF8|(sps.lumaBits-8), 0xF8|(sps.chromaBits-8), 0)
+	return append(b, 0xFC|sps.Chroma, 0xF8|(sps.LumaBits-8), 0xF8|(sps.ChromaBits-8), 0)
 }
 
 func (c AVC) appendSample(dst, data []byte) ([]byte, error) {
@@ -95,11 +85,11 @@ func (c AVC) appendSample(dst, data []byte) ([]byte, error) {
 }
 
 func (c AVC) role(nal []byte) nalRole {
-	switch t := avcType(nal); {
-	case t >= avcFirstVCL && t <= avcLastVCL:
+	switch t := bitstream.AVCType(nal); {
+	case t >= bitstream.AVCFirstVCL && t <= bitstream.AVCLastVCL:
 		return nalPicture
-	case t == avcAUDType, t == avcFillerType,
-		t == avcSPSType && containsSet(c.SPS, nal), t == avcPPSType && containsSet(c.PPS, nal):
+	case t == bitstream.AVCFiller, !c.KeepSets &&
+		(t == bitstream.AVCSPSType && containsSet(c.SPS, nal) || t == bitstream.AVCPPSType && containsSet(c.PPS, nal)):
 		return nalDropped
 	}
 	return nalKept
@@ -108,55 +98,18 @@ func (c AVC) role(nal []byte) nalRole {
 // avcFromExtradata reads an AVCDecoderConfigurationRecord, or parameter sets
 // as a byte stream, in which case samples are taken to be one as well.
 func avcFromExtradata(extradata []byte) (AVC, error) {
-	if len(extradata) == 0 || extradata[0] != 1 {
-		return avcFromAnnexB(extradata)
-	}
-	var c AVC
-	if len(extradata) < 7 {
-		return c, fmt.Errorf("%w: avcC of %d bytes ends early", ErrConfig, len(extradata))
-	}
-	if n := extradata[4]&3 + 1; n != 4 {
-		return c, fmt.Errorf("%w: avcC says NAL units have a length of %d bytes, must be 4", ErrConfig, n)
-	}
-	rest := extradata[6:]
-	var ok bool
-	if c.SPS, rest, ok = cutSets(rest, int(extradata[5]&0x1F)); !ok || len(rest) == 0 {
-		return AVC{}, fmt.Errorf("%w: avcC of %d bytes ends within its SPS", ErrConfig, len(extradata))
-	}
-	if c.PPS, _, ok = cutSets(rest[1:], int(rest[0])); !ok {
-		return AVC{}, fmt.Errorf("%w: avcC of %d bytes ends within its PPS", ErrConfig, len(extradata))
-	}
-	return c, nil
-}
-
-func avcFromAnnexB(extradata []byte) (AVC, error) {
-	c := AVC{AnnexB: true}
-	nals, err := splitAnnexB(extradata)
+	nals, annexB, err := setsFromExtradata(media.H264, extradata)
 	if err != nil {
-		return AVC{}, fmt.Errorf("H.264 extradata: %w", err)
+		return AVC{}, err
 	}
+	c := AVC{AnnexB: annexB}
 	for _, nal := range nals {
-		switch avcType(nal) {
-		case avcSPSType:
+		switch bitstream.AVCType(nal) {
+		case bitstream.AVCSPSType:
 			c.SPS = append(c.SPS, slices.Clone(nal))
-		case avcPPSType:
+		case bitstream.AVCPPSType:
 			c.PPS = append(c.PPS, slices.Clone(nal))
 		}
 	}
 	return c, nil
-}
-
-// cutSets reads n parameter sets, each after its length of two bytes.
-func cutSets(data []byte, n int) (sets [][]byte, rest []byte, ok bool) {
-	for range n {
-		if len(data) < 2 {
-			return nil, nil, false
-		}
-		size := int(data[0])<<8 | int(data[1])
-		if data = data[2:]; size > len(data) {
-			return nil, nil, false
-		}
-		sets, data = append(sets, slices.Clone(data[:size])), data[size:]
-	}
-	return sets, data, true
 }

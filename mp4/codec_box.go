@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/roomkit-live/roomkit-go/internal/bitstream"
 )
 
 // codecBox returns a box of the given parts.
@@ -48,13 +50,8 @@ func beBytes(fields ...any) []byte {
 // always the file itself.
 const entryHead = "\x00\x00\x00\x00\x00\x00\x00\x01"
 
-// A colour is what a bit stream says of its colours, in the code points of
-// ISO/IEC 23091-2.
-type colour struct {
-	present                     bool
-	primaries, transfer, matrix uint16
-	full                        bool
-}
+// A colour is what a bit stream says of its colours.
+type colour = bitstream.Colour
 
 // A picture is what a visual sample entry says besides the codec's
 // configuration.
@@ -81,12 +78,12 @@ func visualEntry(kind string, p picture, quickTime bool, config []byte) ([]byte,
 func (p picture) colourBox(quickTime bool) []byte {
 	c := p.colour
 	switch {
-	case !c.present:
+	case !c.Present:
 		return nil
 	case quickTime:
-		return codecBox("colr", beBytes("nclc", c.primaries, c.transfer, c.matrix))
+		return codecBox("colr", beBytes("nclc", c.Primaries, c.Transfer, c.Matrix))
 	}
-	return codecBox("colr", beBytes("nclx", c.primaries, c.transfer, c.matrix, flagByte(c.full, 0x80)))
+	return codecBox("colr", beBytes("nclx", c.Primaries, c.Transfer, c.Matrix, flagByte(c.FullRange, 0x80)))
 }
 
 func (p picture) aspectBox() []byte {

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/roomkit-live/roomkit-go/internal/bitstream"
+	"github.com/roomkit-live/roomkit-go/media"
 )
 
 // CodecFromExtradata makes a codec from what an encoder of FFmpeg says of its
@@ -60,6 +63,19 @@ func codecFromExtradata(name string, extradata []byte, width, height int) (Codec
 		return ALAC{Config: slices.Clone(extradata)}, nil
 	}
 	return nil, nil
+}
+
+// setsFromExtradata returns the parameter sets of H.264 or H.265, and whether
+// they are a byte stream. Samples with lengths must have four bytes of them.
+func setsFromExtradata(codec media.Codec, extradata []byte) (nals [][]byte, annexB bool, err error) {
+	nals, lengthSize, err := bitstream.ParameterSets(codec, extradata)
+	switch {
+	case err != nil:
+		return nil, false, fmt.Errorf("%w: %s extradata: %w", ErrConfig, codec, err)
+	case lengthSize != bitstream.ByteStream && lengthSize != 4:
+		return nil, false, fmt.Errorf("%w: %s extradata says NAL units have a length of %d bytes, must be 4", ErrConfig, codec, lengthSize)
+	}
+	return nals, lengthSize == bitstream.ByteStream, nil
 }
 
 // pcmFromName reads FFmpeg's names of sample formats.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+
+	"github.com/roomkit-live/roomkit-go/internal/bitstream"
 )
 
 func TestCodecFromExtradata(t *testing.T) {
@@ -211,7 +213,7 @@ func FuzzParameterSets(f *testing.F) {
 	f.Add(testAVC().SPS[0])
 	f.Add(testHEVC().SPS[0])
 	f.Fuzz(func(_ *testing.T, nal []byte) {
-		_, _ = parseAVCSPS(nal)
+		_, _ = bitstream.ParseAVCSPS(nal)
 		_, _ = parseHEVCSPS(nal)
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	mp4ff "github.com/Eyevinn/mp4ff/mp4"
 
+	"github.com/roomkit-live/roomkit-go/internal/bitstream"
 	"github.com/roomkit-live/roomkit-go/internal/judge"
 )
 
@@ -71,7 +72,7 @@ func sampleEntries(t *testing.T, file []byte) [][]byte {
 	return entries
 }
 
-func media(t *testing.T, file []byte) []byte {
+func mediaData(t *testing.T, file []byte) []byte {
 	t.Helper()
 	_, top := children(t, file)
 	return top["mdat"][8:]
@@ -210,15 +211,14 @@ func TestFFmpegWritesTheSameVideo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(got, withoutFiller(t, media(t, file), tt.codec)) {
-				t.Errorf("%d bytes of samples, FFmpeg stored %d others", len(got), len(media(t, file)))
+			if !bytes.Equal(got, withoutFiller(t, mediaData(t, file), tt.codec)) {
+				t.Errorf("%d bytes of samples, FFmpeg stored %d others", len(got), len(mediaData(t, file)))
 			}
 		})
 	}
 }
 
-// withoutFiller takes out what FFmpeg keeps and we do not: filler and access
-// unit delimiters.
+// withoutFiller takes out what FFmpeg keeps and we do not.
 func withoutFiller(t *testing.T, data []byte, codec string) []byte {
 	t.Helper()
 	if codec != "h264" {
@@ -226,11 +226,11 @@ func withoutFiller(t *testing.T, data []byte, codec string) []byte {
 	}
 	var out []byte
 	for len(data) > 0 {
-		nal, rest, ok := cutLength(data)
+		nal, rest, ok := bitstream.CutNAL(data, 4)
 		if !ok {
 			t.Fatal("mdat is not made of NAL units")
 		}
-		if kind := avcType(nal); kind != avcFillerType && kind != avcAUDType {
+		if bitstream.AVCType(nal) != bitstream.AVCFiller {
 			out = append(out, data[:4+len(nal)]...)
 		}
 		data = rest
@@ -409,7 +409,7 @@ func TestFFmpegWritesTheSameChapters(t *testing.T) {
 		t.Errorf("sample entry\n% x\nFFmpeg's\n% x", got, want)
 	}
 	sample, err := Text{}.appendSample(nil, []byte("Añna"))
-	if err != nil || !bytes.Contains(media(t, file), sample) {
-		t.Errorf("sample % x (%v) is not in FFmpeg's % x", sample, err, media(t, file)[:min(64, len(media(t, file)))])
+	if err != nil || !bytes.Contains(mediaData(t, file), sample) {
+		t.Errorf("sample % x (%v) is not in FFmpeg's % x", sample, err, mediaData(t, file)[:min(64, len(mediaData(t, file)))])
 	}
 }

@@ -1,19 +1,20 @@
 package mp4
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
 	"github.com/Eyevinn/mp4ff/hevc"
+
+	"github.com/roomkit-live/roomkit-go/internal/bitstream"
+	"github.com/roomkit-live/roomkit-go/media"
 )
 
 // HEVC is H.265, stored as hvc1 (ISO/IEC 14496-15, 8). The colours and the
 // shape of a pixel are taken from the first SPS.
 //
-// A sample is one access unit. Access unit delimiters, filler and parameter
-// sets that are equal to one given here are left out of the file. A parameter
-// set that differs stays in the sample: decoders accept it there, although the
+// A sample is one access unit. Filler and parameter sets that are equal to one
+// given here are left out of the file. A parameter set that differs stays in the sample: decoders accept it there, although the
 // standard would rather have a new sample entry.
 type HEVC struct {
 	// VPS, SPS and PPS are NAL units with their header, without start code.
@@ -23,24 +24,8 @@ type HEVC struct {
 	// AnnexB: samples have start codes. Otherwise a big-endian length of four
 	// bytes is before each NAL unit.
 	AnnexB bool
-}
-
-// NAL unit types, ISO/IEC 23008-2, table 7-1.
-const (
-	hevcLastVCL    = 31
-	hevcVPSType    = 32
-	hevcSPSType    = 33
-	hevcPPSType    = 34
-	hevcAUDType    = 35
-	hevcFillerType = 38
-)
-
-// hevcType is -1 for what has no whole header, which is two bytes.
-func hevcType(nal []byte) int {
-	if len(nal) < 2 {
-		return -1
-	}
-	return int(nal[0] >> 1 & 0x3F)
+	// KeepSets is as for [AVC].
+	KeepSets bool
 }
 
 func (HEVC) handler() string { return "vide" }
@@ -58,10 +43,9 @@ func (c HEVC) size() (width, height int) {
 }
 
 func parseHEVCSPS(nal []byte) (*hevc.SPS, error) {
-	// The parser wants nothing behind the end of the NAL unit.
-	sps, err := hevc.ParseSPSNALUnit(bytes.TrimRight(nal, "\x00"))
+	sps, err := bitstream.ParseHEVCSPS(nal)
 	if err != nil {
-		return nil, fmt.Errorf("%w: H.265 SPS of %d bytes: %w", ErrConfig, len(nal), err)
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if sps.ChromaFormatIDC > 3 || sps.BitDepthLumaMinus8 > 7 || sps.BitDepthChromaMinus8 > 7 {
 		return nil, fmt.Errorf("%w: H.265 SPS has chroma format %d, %d and %d bits: at most 3 and 15 can be stored",
@@ -77,15 +61,15 @@ func (c HEVC) picture(sps *hevc.SPS) picture {
 	setDefault(&p.height, int(h))
 	if vui := sps.VUI; vui != nil {
 		p.sarH, p.sarV = uint32(vui.SampleAspectRatioWidth), uint32(vui.SampleAspectRatioHeight)
-		p.colour = colour{vui.ColourDescriptionFlag, uint16(vui.ColourPrimaries), uint16(vui.TransferCharacteristics),
-			uint16(vui.MatrixCoefficients), vui.VideoFullRangeFlag}
+		p.colour = colour{Present: vui.ColourDescriptionFlag, Primaries: uint16(vui.ColourPrimaries),
+			Transfer: uint16(vui.TransferCharacteristics), Matrix: uint16(vui.MatrixCoefficients), FullRange: vui.VideoFullRangeFlag}
 	}
 	return p
 }
 
 // sets are the parameter sets by type, in the order they are stored.
 func (c HEVC) sets() [3]hevcSets {
-	return [...]hevcSets{{"H.265 VPS", hevcVPSType, c.VPS}, {"H.265 SPS", hevcSPSType, c.SPS}, {"H.265 PPS", hevcPPSType, c.PPS}}
+	return [...]hevcSets{{"H.265 VPS", bitstream.HEVCVPSType, c.VPS}, {"H.265 SPS", bitstream.HEVCSPSType, c.SPS}, {"H.265 PPS", bitstream.HEVCPPSType, c.PPS}}
 }
 
 type hevcSets struct {
@@ -96,7 +80,7 @@ type hevcSets struct {
 
 func (c HEVC) entry(quickTime bool) ([]byte, error) {
 	for _, s := range c.sets() {
-		if err := checkSets(s.name, s.nals, 65535, func(nal []byte) bool { return hevcType(nal) == s.kind }); err != nil {
+		if err := checkSets(s.name, s.nals, 65535, func(nal []byte) bool { return bitstream.HEVCType(nal) == s.kind }); err != nil {
 			return nil, err
 		}
 	}
@@ -138,12 +122,12 @@ func (c HEVC) appendSample(dst, data []byte) ([]byte, error) {
 }
 
 func (c HEVC) role(nal []byte) nalRole {
-	switch t := hevcType(nal); {
-	case t >= 0 && t <= hevcLastVCL:
+	switch t := bitstream.HEVCType(nal); {
+	case t >= 0 && t <= bitstream.HEVCLastVCL:
 		return nalPicture
-	case t < 0, t == hevcAUDType, t == hevcFillerType,
-		t == hevcVPSType && containsSet(c.VPS, nal), t == hevcSPSType && containsSet(c.SPS, nal),
-		t == hevcPPSType && containsSet(c.PPS, nal):
+	case t < 0, t == bitstream.HEVCFiller, !c.KeepSets &&
+		(t == bitstream.HEVCVPSType && containsSet(c.VPS, nal) || t == bitstream.HEVCSPSType && containsSet(c.SPS, nal) ||
+			t == bitstream.HEVCPPSType && containsSet(c.PPS, nal)):
 		return nalDropped
 	}
 	return nalKept
@@ -152,12 +136,12 @@ func (c HEVC) role(nal []byte) nalRole {
 // add sorts a NAL unit into its parameter sets; others, such as the SEI that
 // encoders put beside them, are left out.
 func (c *HEVC) add(nal []byte) {
-	switch hevcType(nal) {
-	case hevcVPSType:
+	switch bitstream.HEVCType(nal) {
+	case bitstream.HEVCVPSType:
 		c.VPS = append(c.VPS, slices.Clone(nal))
-	case hevcSPSType:
+	case bitstream.HEVCSPSType:
 		c.SPS = append(c.SPS, slices.Clone(nal))
-	case hevcPPSType:
+	case bitstream.HEVCPPSType:
 		c.PPS = append(c.PPS, slices.Clone(nal))
 	}
 }
@@ -165,42 +149,13 @@ func (c *HEVC) add(nal []byte) {
 // hevcFromExtradata reads an HEVCDecoderConfigurationRecord, or parameter sets
 // as a byte stream, in which case samples are taken to be one as well.
 func hevcFromExtradata(extradata []byte) (HEVC, error) {
-	if len(extradata) > 0 && extradata[0] == 1 {
-		return hevcFromRecord(extradata)
-	}
-	nals, err := splitAnnexB(extradata)
+	nals, annexB, err := setsFromExtradata(media.HEVC, extradata)
 	if err != nil {
-		return HEVC{}, fmt.Errorf("H.265 extradata: %w", err)
+		return HEVC{}, err
 	}
-	c := HEVC{AnnexB: true}
+	c := HEVC{AnnexB: annexB}
 	for _, nal := range nals {
 		c.add(nal)
-	}
-	return c, nil
-}
-
-func hevcFromRecord(record []byte) (HEVC, error) {
-	var c HEVC
-	const fixed = 23
-	if len(record) < fixed {
-		return c, fmt.Errorf("%w: hvcC of %d bytes ends early", ErrConfig, len(record))
-	}
-	if n := record[21]&3 + 1; n != 4 {
-		return c, fmt.Errorf("%w: hvcC says NAL units have a length of %d bytes, must be 4", ErrConfig, n)
-	}
-	rest := record[fixed:]
-	for range record[22] {
-		if len(rest) < 3 {
-			return HEVC{}, fmt.Errorf("%w: hvcC of %d bytes ends within its arrays", ErrConfig, len(record))
-		}
-		nals, next, ok := cutSets(rest[3:], int(rest[1])<<8|int(rest[2]))
-		if !ok {
-			return HEVC{}, fmt.Errorf("%w: hvcC of %d bytes ends within its parameter sets", ErrConfig, len(record))
-		}
-		for _, nal := range nals {
-			c.add(nal)
-		}
-		rest = next
 	}
 	return c, nil
 }

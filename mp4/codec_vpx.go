@@ -65,8 +65,8 @@ func (c VP9) entry(quickTime bool) ([]byte, error) {
 		c.Primaries, c.Transfer, c.Matrix = unspecified, unspecified, unspecified
 	}
 	p := picture{width: c.Width, height: c.Height, colour: colour{
-		present:   c.Primaries != unspecified || c.Transfer != unspecified || c.Matrix != unspecified,
-		primaries: uint16(c.Primaries), transfer: uint16(c.Transfer), matrix: uint16(c.Matrix), full: c.FullRange}}
+		Present:   c.Primaries != unspecified || c.Transfer != unspecified || c.Matrix != unspecified,
+		Primaries: uint16(c.Primaries), Transfer: uint16(c.Transfer), Matrix: uint16(c.Matrix), FullRange: c.FullRange}}
 	return visualEntry("vp09", p, quickTime, c.record())
 }
 

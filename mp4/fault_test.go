@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomkit-live/roomkit-go/internal/clip"
 	"github.com/roomkit-live/roomkit-go/internal/judge"
 	"github.com/roomkit-live/roomkit-go/internal/trouble"
 	"github.com/roomkit-live/roomkit-go/mp4"
-	"github.com/roomkit-live/roomkit-go/mp4/internal/clip"
 )
 
 // A disk that fails once or for good, at any of the calls: Close says why, and

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomkit-live/roomkit-go/internal/clip"
 	"github.com/roomkit-live/roomkit-go/internal/judge"
 	"github.com/roomkit-live/roomkit-go/internal/trouble"
 	"github.com/roomkit-live/roomkit-go/mp4"
-	"github.com/roomkit-live/roomkit-go/mp4/internal/clip"
 )
 
 // finishedShapes are the ways in which a finished file may be laid out.

@@ -31,26 +31,37 @@ const windowBytes = 16 << 10
 // A tableReader walks a table.
 type tableReader struct {
 	fileTable
-	next   int64
-	window []byte
+	next    int64
+	window  []byte // what is left of buffer
+	buffer  []byte
+	current fields // the latest record, here so that it need not be allocated
 }
 
-// record returns the next record, or nil behind the last one.
+// record returns the next record, or nil behind the last one. It holds until
+// the next call.
 func (t *tableReader) record() *fields {
-	if len(t.window) == 0 {
-		n := min(t.count-t.next, windowBytes/max(t.width, 1))
-		if n <= 0 {
-			return nil
-		}
-		p, err := t.src.read(t.off+t.next*t.width, n*t.width)
-		if err != nil {
-			t.count = t.next
-			return nil
-		}
-		t.window = p
+	if len(t.window) == 0 && !t.read() {
+		return nil
 	}
-	f := &fields{p: t.window[:t.width]}
+	t.current = fields{p: t.window[:t.width]}
 	t.window = t.window[t.width:]
 	t.next++
-	return f
+	return &t.current
+}
+
+// read fills the window and reports whether there was anything left.
+func (t *tableReader) read() bool {
+	n := min(t.count-t.next, windowBytes/max(t.width, 1))
+	if n <= 0 {
+		return false
+	}
+	if t.buffer == nil {
+		t.buffer = make([]byte, n*t.width) // no later window is larger
+	}
+	t.window = t.buffer[:n*t.width]
+	if err := t.src.fill(t.window, t.off+t.next*t.width); err != nil {
+		t.window, t.count = nil, t.next
+		return false
+	}
+	return true
 }

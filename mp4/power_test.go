@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomkit-live/roomkit-go/internal/clip"
 	"github.com/roomkit-live/roomkit-go/internal/judge"
 	"github.com/roomkit-live/roomkit-go/internal/trouble"
 	"github.com/roomkit-live/roomkit-go/mp4"
-	"github.com/roomkit-live/roomkit-go/mp4/internal/clip"
 )
 
 // lateParts is a session of a camera and a voice, whom another camera joins and

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomkit-live/roomkit-go/internal/clip"
 	"github.com/roomkit-live/roomkit-go/internal/judge"
 	"github.com/roomkit-live/roomkit-go/internal/trouble"
 	"github.com/roomkit-live/roomkit-go/mp4"
-	"github.com/roomkit-live/roomkit-go/mp4/internal/clip"
 )
 
 // A plan says what is given to a writer, and so what its file has to hold.

@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomkit-live/roomkit-go/internal/clip"
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/internal/trouble"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/mp4"
-	"github.com/roomkit-live/roomkit-go/mp4/internal/clip"
 )
 
 // codecOf describes a clip to the writer.

@@ -1,4 +1,4 @@
-package mp4
+package bitstream
 
 // A bitReader reads big-endian bit fields. Beyond the end it gives zeros and
 // remembers that it did.
@@ -26,7 +26,7 @@ func (r *bitReader) bits(n int) uint32 {
 func (r *bitReader) flag() bool { return r.bits(1) == 1 }
 
 // golomb reads ue(v) of H.264. A code of more than 32 bits is an overrun: no
-// value of a parameter set is that large.
+// value that is read here is that large.
 func (r *bitReader) golomb() uint32 {
 	zeros := 0
 	for !r.flag() {
@@ -48,9 +48,9 @@ func (r *bitReader) signedGolomb() int32 {
 	return -int32(v / 2)
 }
 
-// unescape returns the RBSP of a NAL unit: without the 3 of each 0 0 3.
-func unescape(nal []byte) []byte {
-	out := make([]byte, 0, len(nal))
+// appendRBSP appends what a NAL unit carries: its bytes without the 3 of each
+// 0 0 3.
+func appendRBSP(dst, nal []byte) []byte {
 	zeros := 0
 	for _, b := range nal {
 		if zeros >= 2 && b == 3 {
@@ -62,7 +62,7 @@ func unescape(nal []byte) []byte {
 		} else {
 			zeros = 0
 		}
-		out = append(out, b)
+		dst = append(dst, b)
 	}
-	return out
+	return dst
 }
