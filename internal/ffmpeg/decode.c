@@ -39,7 +39,7 @@ void rk_decoder_free(rk_decoder *d) {
 	av_free(d);
 }
 
-static int decoder_open(rk_decoder *d, const AVCodec *codec, const rk_params *p, int threads) {
+static int decoder_open(rk_decoder *d, const AVCodec *codec, const rk_params *p, int threads, int64_t max_pixels) {
 	d->frame = av_frame_alloc();
 	d->ctx = avcodec_alloc_context3(codec);
 	if (!d->frame || !d->ctx)
@@ -49,17 +49,19 @@ static int decoder_open(rk_decoder *d, const AVCodec *codec, const rk_params *p,
 		return ret;
 	d->ctx->pkt_timebase = p->time_base;
 	d->ctx->thread_count = threads;
+	if (max_pixels > 0)
+		d->ctx->max_pixels = max_pixels;
 	return avcodec_open2(d->ctx, codec, NULL);
 }
 
-int rk_decoder_open(rk_decoder **out, const rk_params *p, int threads) {
+int rk_decoder_open(rk_decoder **out, const rk_params *p, int threads, int64_t max_pixels) {
 	const AVCodec *codec = avcodec_find_decoder(p->par->codec_id);
 	if (!codec)
 		return AVERROR_DECODER_NOT_FOUND;
 	rk_decoder *d = av_mallocz(sizeof *d);
 	if (!d)
 		return AVERROR(ENOMEM);
-	int ret = decoder_open(d, codec, p, threads);
+	int ret = decoder_open(d, codec, p, threads, max_pixels);
 	if (ret < 0) {
 		rk_decoder_free(d);
 		return ret;
@@ -67,6 +69,8 @@ int rk_decoder_open(rk_decoder **out, const rk_params *p, int threads) {
 	*out = d;
 	return 0;
 }
+
+void rk_decoder_reset(rk_decoder *d) { avcodec_flush_buffers(d->ctx); }
 
 int rk_decoder_send(rk_decoder *d, const AVPacket *p) { return avcodec_send_packet(d->ctx, p); }
 

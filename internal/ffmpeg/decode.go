@@ -28,6 +28,9 @@ type DecoderOptions struct {
 	// Threads is how many threads decode, 0 for as many as FFmpeg likes.
 	// Each may hold back one picture.
 	Threads int
+	// MaxPixels is the largest picture that is decoded, 0 for no bound but
+	// FFmpeg's own: a few bytes can claim a picture of a gigabyte.
+	MaxPixels int64
 }
 
 // A Decoder decodes one stream: Send a packet, then Receive until [ErrAgain].
@@ -53,7 +56,9 @@ func NewDecoder(p *CodecParams, o DecoderOptions) (*Decoder, error) {
 	default:
 		return nil, newError("open decoder "+d.name, C.AVERROR_DECODER_NOT_FOUND, "neither audio nor pictures")
 	}
-	err := opening("open decoder "+d.name, func() C.int { return C.rk_decoder_open(&d.c, c, C.int(o.Threads)) })
+	err := opening("open decoder "+d.name, func() C.int {
+		return C.rk_decoder_open(&d.c, c, C.int(o.Threads), C.int64_t(o.MaxPixels))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +159,14 @@ func (d *Decoder) ReceivePCM(pool *media.PCMPool) (*media.PCM, time.Duration, er
 		return nil, NoPTS, d.fail(code)
 	}
 	return pcm, pts, nil
+}
+
+// Reset forgets what was decoded so far and what is inside, for a stream that
+// goes on elsewhere, or after its end.
+func (d *Decoder) Reset() {
+	if d.c != nil {
+		C.rk_decoder_reset(d.c)
+	}
 }
 
 // Close frees the decoder.

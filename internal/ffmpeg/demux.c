@@ -76,3 +76,16 @@ int rk_input_read(rk_input *in, AVPacket *p) {
 		return AVERROR_EXIT;
 	return av_read_frame(in->ctx, p);
 }
+
+// rk_input_index copies entries of a stream's index and returns how many.
+int rk_input_index(rk_input *in, int stream, int from, rk_index_entry *into, int room) {
+	AVStream *st = in->ctx->streams[stream];
+	int n = avformat_index_get_entries_count(st) - from;
+	if (n > room)
+		n = room;
+	for (int i = 0; i < n; i++) {
+		const AVIndexEntry *e = avformat_index_get_entry(st, from + i);
+		into[i] = (rk_index_entry){e->pos, e->timestamp, e->size, e->flags};
+	}
+	return n < 0 ? 0 : n;
+}

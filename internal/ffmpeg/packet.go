@@ -6,11 +6,14 @@ package ffmpeg
 #cgo nocallback av_packet_unref
 #cgo noescape rk_packet_fill
 #cgo nocallback rk_packet_fill
+#cgo noescape av_packet_get_side_data
+#cgo nocallback av_packet_get_side_data
 */
 import "C"
 
 import (
 	"math"
+	"math/bits"
 	"sync"
 	"time"
 	"unsafe"
@@ -32,13 +35,19 @@ type Packet struct {
 	used     bool
 }
 
-// packets keeps freed packets. It is bounded, for after a burst they would
-// never be wanted again.
+// packets keeps freed packets, with the data they had. Memory that C allocates
+// in one thread and frees in another is slow to use again: so it is freed by
+// those who are about to allocate some. The bounds are what a reader is ahead;
+// after a burst more would never be wanted again.
 var packets struct {
 	sync.Mutex
-	free [64]*Packet
-	n    int
+	free  [256]*Packet
+	n     int
+	bytes int // of data kept
 }
+
+// keptBytes bounds the data of freed packets.
+const keptBytes = 4 << 20
 
 // NewPacket returns an empty packet, for [Input.Read] and [Packet.SetData], or
 // nil if memory has run out, which those report.
@@ -48,12 +57,15 @@ func NewPacket() *Packet {
 	if packets.n > 0 {
 		packets.n--
 		p = packets.free[packets.n]
+		packets.bytes -= int(p.c.size)
 	}
 	packets.Unlock()
 	if p == nil {
 		if p = (&Packet{c: C.av_packet_alloc()}); p.c == nil {
 			return nil
 		}
+	} else if p.c.buf != nil {
+		C.av_packet_unref(p.c)
 	}
 	p.used, p.num, p.den = true, 0, 0
 	live.Add(1)
@@ -71,17 +83,15 @@ func (p *Packet) Free() {
 		return
 	}
 	p.used = false
-	packets.Unlock()
 	live.Add(-1)
-	C.av_packet_unref(p.c)
-
-	packets.Lock()
-	defer packets.Unlock()
-	if packets.n < len(packets.free) {
+	if size := int(p.c.size); packets.n < len(packets.free) && packets.bytes+size <= keptBytes {
 		packets.free[packets.n] = p
 		packets.n++
+		packets.bytes += size
+		packets.Unlock()
 		return
 	}
+	packets.Unlock()
 	C.av_packet_free(&p.c)
 }
 
@@ -136,15 +146,58 @@ func (p *Packet) SetDuration(d int64) { p.c.duration = C.int64_t(d) }
 // IsKey reports whether decoding can start here.
 func (p *Packet) IsKey() bool { return p.c.flags&C.AV_PKT_FLAG_KEY != 0 }
 
+// IsDiscard reports whether what comes out of the packet is not to be shown or
+// heard: an edit list or an encoder's delay leaves it out.
+func (p *Packet) IsDiscard() bool { return p.c.flags&C.AV_PKT_FLAG_DISCARD != 0 }
+
+// IsCorrupt reports whether a part of the packet is missing or damaged.
+func (p *Packet) IsCorrupt() bool { return p.c.flags&C.AV_PKT_FLAG_CORRUPT != 0 }
+
+// NewExtraData returns a copy of the codec's configuration if this packet is
+// the first of another one, else nil.
+func (p *Packet) NewExtraData() []byte {
+	if p.c.side_data_elems == 0 {
+		return nil
+	}
+	var size C.size_t
+	data := C.av_packet_get_side_data(p.c, C.AV_PKT_DATA_NEW_EXTRADATA, &size)
+	if data == nil {
+		return nil
+	}
+	return C.GoBytes(unsafe.Pointer(data), C.int(size))
+}
+
 // Time returns the presentation time of a packet that an encoder or an input
 // made, or [NoPTS].
 func (p *Packet) Time() time.Duration { return toDuration(p.PTS(), p.num, p.den) }
 
+// DecodingTime returns the decoding time in the same way.
+func (p *Packet) DecodingTime() time.Duration { return toDuration(p.DTS(), p.num, p.den) }
+
+// Length returns how long a packet lasts that an encoder or an input made, 0 if
+// that is unknown.
+func (p *Packet) Length() time.Duration { return max(toDuration(p.Duration(), p.num, p.den), 0) }
+
 // toDuration converts a time in units of num/den seconds, rounding to the
-// nearest nanosecond.
+// nearest nanosecond, halves away from zero. It is written here because a call
+// into C costs several times as much, and every packet has three times. What
+// does not fit is [NoPTS].
 func toDuration(t, num, den int64) time.Duration {
-	if t == noPTS || den == 0 {
+	if t == noPTS || num <= 0 || den <= 0 {
 		return NoPTS
 	}
-	return time.Duration(C.av_rescale_q(C.int64_t(t), C.AVRational{C.int(num), C.int(den)}, C.AVRational{1, 1_000_000_000}))
+	// num has 31 bits, so its product with 10^9 fits.
+	high, low := bits.Mul64(uint64(max(t, -t)), uint64(num)*uint64(time.Second))
+	low, carry := bits.Add64(low, uint64(den)/2, 0)
+	if high += carry; high >= uint64(den) {
+		return NoPTS
+	}
+	ns, _ := bits.Div64(high, low, uint64(den))
+	switch {
+	case ns > math.MaxInt64:
+		return NoPTS
+	case t < 0:
+		return -time.Duration(ns)
+	}
+	return time.Duration(ns)
 }

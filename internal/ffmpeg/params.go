@@ -29,6 +29,7 @@ type ParamsConfig struct {
 	Width, Height int         // pictures
 	Color         media.Color // unknown: as the stream itself says
 	FrameRate     float64     // nominal, 0 if unknown
+	Reordered     int         // pictures that a decoder holds back to put them in order, 0 if the stream says
 
 	Rate, Channels int // audio
 	FrameSize      int // frames in a packet, 0 if unknown or varying
@@ -56,6 +57,7 @@ func NewCodecParams(cfg ParamsConfig) (*CodecParams, error) {
 	switch p.c.par.codec_type {
 	case C.AVMEDIA_TYPE_VIDEO:
 		C.rk_params_set_video(p.c, C.int(cfg.Width), C.int(cfg.Height), C.int(cfg.Color))
+		p.c.par.video_delay = C.int(cfg.Reordered)
 		p.c.frame_rate = C.av_d2q(C.double(cfg.FrameRate), 1_001_000)
 	case C.AVMEDIA_TYPE_AUDIO:
 		C.rk_params_set_audio(p.c, C.int(cfg.Rate), C.int(cfg.Channels), C.int(cfg.FrameSize), C.int(cfg.InitialPadding))

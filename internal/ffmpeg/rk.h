@@ -107,6 +107,13 @@ int rk_format_supports(const char *format, const char *codec);
 
 // demux.c
 typedef struct rk_input rk_input;
+
+// rk_index_entry is laid out as IndexEntry in index.go.
+typedef struct {
+	int64_t pos, time;
+	int32_t size, flags;
+} rk_index_entry;
+
 int rk_is_device(const char *format);
 rk_input *rk_input_new(void);
 void rk_input_interrupt(rk_input *in);
@@ -114,6 +121,7 @@ int rk_input_open(rk_input *in, const char *url, const char *format, AVDictionar
 AVFormatContext *rk_input_context(rk_input *in);
 AVStream *rk_input_stream(rk_input *in, int index);
 int rk_input_read(rk_input *in, AVPacket *p);
+int rk_input_index(rk_input *in, int stream, int from, rk_index_entry *into, int room);
 void rk_input_free(rk_input *in);
 
 // What a decoded frame, or a stream still to be decoded, comes out as.
@@ -126,7 +134,8 @@ void rk_params_output(const AVCodecParameters *par, rk_output *o);
 
 // decode.c
 typedef struct rk_decoder rk_decoder;
-int rk_decoder_open(rk_decoder **out, const rk_params *p, int threads);
+int rk_decoder_open(rk_decoder **out, const rk_params *p, int threads, int64_t max_pixels);
+void rk_decoder_reset(rk_decoder *d);
 int rk_decoder_send(rk_decoder *d, const AVPacket *p);
 int rk_decoder_receive(rk_decoder *d, rk_output *o);
 int rk_decoder_picture(rk_decoder *d, uint8_t *p0, int s0, uint8_t *p1, int s1, uint8_t *p2, int s2);
