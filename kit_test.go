@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -341,7 +342,7 @@ func TestSessionTellsAboutItself(t *testing.T) {
 	}
 	want := recorder.Track{ID: anon.ID() + "/audio", Kind: media.KindAudio, Participant: anon.ID(), Channel: "ch",
 		Session: anon.ID(), Language: "fra", Audio: micFormat}
-	if got := s.recording().Tracks()[1]; got != want {
+	if got := s.recording().Tracks()[1]; !reflect.DeepEqual(got, want) {
 		t.Errorf("track %+v, want %+v", got, want)
 	}
 	if s.kit.Clock() != media.Clock(s.clock) {

@@ -33,7 +33,8 @@ func WithLogger(log *slog.Logger) KitOption {
 // A ChannelOption configures a channel.
 type ChannelOption func(*channel)
 
-// WithVoicePipeline sets what processes the audio that participants send.
+// WithVoicePipeline sets what processes the audio that participants send, as far
+// as it comes as PCM: encoded audio passes it by.
 // Registering a channel that has a pipeline but carries no audio fails.
 func WithVoicePipeline(p *voice.Pipeline) ChannelOption {
 	return func(c *channel) { c.pipeline = p }

@@ -54,6 +54,7 @@ type Session struct {
 	voice    *track             // what microphone and playout share
 	micOpen  bool               // a stream of the backend feeds voice
 	spoken   bool               // playout feeds voice, which then lasts as long as the session
+	requests sync.WaitGroup     // for keyframes, on their way to the backend; none begins once ended is set
 }
 
 func newSessionID() string {
@@ -192,6 +193,7 @@ func (s *Session) abort() bool {
 	}
 	s.markEnded(nil, false)
 	s.endTracks(true)
+	s.awaitRequests()
 	s.release()
 	return true
 }
@@ -225,6 +227,7 @@ func (s *Session) leave(ctx context.Context) error {
 	s.playout.drain(ctx)
 	err := s.closeConn(ctx)
 	s.endTracks(false)
+	s.awaitRequests()
 	return err
 }
 
@@ -248,6 +251,7 @@ func (s *Session) sourceEnded(err error) {
 		if err := s.closeConn(ctx); err != nil {
 			s.log.Warn("closing an ended source", "error", err)
 		}
+		s.awaitRequests()
 	}()
 }
 
@@ -273,6 +277,7 @@ func (s *Session) endTracks(discard bool) {
 	s.mu.Unlock()
 	for _, n := range inlets {
 		n.ended.Store(true)
+		n.decoding.close()
 	}
 	for _, t := range tracks {
 		t.end(discard)
@@ -352,7 +357,7 @@ func (s *Session) newTrack(bt backend.Track) *track {
 	info := recorder.Track{
 		Kind: bt.Kind, Participant: s.participant,
 		Channel: s.channel.id, Session: s.id, Language: s.language,
-		Audio: bt.Audio, Video: bt.Video,
+		Audio: bt.Audio, Video: bt.Video, Encoded: bt.Encoded,
 	}
 	if s.recording.Records(bt.Kind) {
 		info.ID = s.room.takeUp(info)
@@ -360,7 +365,12 @@ func (s *Session) newTrack(bt backend.Track) *track {
 	if info.ID == "" {
 		info.ID = s.nameTrack(bt.Kind)
 	}
-	t := newTrack(info)
+	var k *keyframes
+	if bt.RequestKeyFrame != nil {
+		k = &keyframes{session: s, track: info.ID, request: bt.RequestKeyFrame, clock: s.room.kit.clock}
+		info.RequestKeyFrame = k.ask
+	}
+	t := newTrack(info, k)
 	s.tracks = append(s.tracks, t)
 	return t
 }

@@ -17,6 +17,11 @@ import (
 // clock is off, nearer than a timestamp of another epoch or unit.
 const maxAhead = 10 * time.Second
 
+// maxBefore is how far before the clock's zero the time of an encoded sample
+// may lie. A file that is played from that instant on has packets before it:
+// an encoder's priming, and what an edit list leaves out.
+const maxBefore = time.Minute
+
 // tap is what a backend delivers a session's media into.
 type tap struct{ session *Session }
 
@@ -28,48 +33,68 @@ func (t *tap) AddTrack(bt backend.Track) (backend.TrackSink, error) {
 	if !s.channel.carries(bt.Kind) {
 		return nil, fmt.Errorf("channel %q, %s: %w", s.channel.id, bt.Kind, backend.ErrUnwanted)
 	}
-	bt, err := sane(bt)
+	bt, err := declared(bt)
 	if err != nil {
 		return nil, err
+	}
+	n := &inlet{session: s}
+	if bt.Kind == media.KindAudio {
+		if chain := s.channel.pipeline.NewChain(s.log); chain.Len() > 0 {
+			n.chain = chain
+			bt.Encoded = media.EncodedFormat{} // the recorders get PCM, of a format that is not known yet
+		}
 	}
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
 		return nil, backend.ErrEnded
 	}
-	track, isNew := s.trackFor(bt)
-	n := &inlet{session: s, track: track}
+	var isNew bool
+	n.track, isNew = s.trackFor(bt)
 	s.inlets = append(s.inlets, n)
 	s.mu.Unlock()
-	if bt.Kind == media.KindAudio {
-		if chain := s.channel.pipeline.NewChain(s.log); chain.Len() > 0 {
-			n.chain = chain
-		}
-	}
 	// Adding takes its time with a recorder that hangs, but not for ever.
-	return n, s.ready(context.Background(), track, isNew)
+	return n, s.ready(context.Background(), n.track, isNew)
 }
 
-// sane keeps of a declared format what belongs to the kind, and checks that.
-func sane(bt backend.Track) (backend.Track, error) {
-	if bt.Kind == media.KindAudio {
-		bt.Video = media.VideoFormat{}
-		if bt.Audio.IsZero() {
-			return bt, nil
-		}
-		return bt, bt.Audio.Validate()
+// declared keeps of what a backend says of a track what belongs to its kind, and
+// checks that.
+func declared(bt backend.Track) (backend.Track, error) {
+	if bt.Kind.IsPicture() {
+		bt.Audio = media.AudioFormat{}
+	} else {
+		bt.Video, bt.RequestKeyFrame = media.VideoFormat{}, nil
 	}
-	bt.Audio = media.AudioFormat{}
-	if bt.Video.IsZero() {
-		return bt, nil
+	var err error
+	switch raw := !bt.Audio.IsZero() || !bt.Video.IsZero(); {
+	case raw && !bt.Encoded.IsZero():
+		err = fmt.Errorf("%w: track of kind %s is declared both raw and as %s (allowed: one of them)", media.ErrFormat, bt.Kind, bt.Encoded)
+	case !bt.Encoded.IsZero():
+		err = fits(bt.Encoded, bt.Kind)
+	case !bt.Audio.IsZero():
+		err = bt.Audio.Validate()
+	case !bt.Video.IsZero():
+		err = bt.Video.Validate()
 	}
-	return bt, bt.Video.Validate()
+	return bt, err
+}
+
+// fits checks an encoded format that is declared for a kind of track.
+func fits(f media.EncodedFormat, k media.Kind) error {
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	if f.Codec.IsPicture() != k.IsPicture() {
+		return fmt.Errorf("%w: track of kind %s is declared as %s, a codec of the other sort", media.ErrFormat, k, f.Codec)
+	}
+	return nil
 }
 
 // trackFor finds or makes the track of a stream; the caller holds the lock.
-// The first microphone and playout share one.
+// The first microphone and playout share one, where they can be added up: not
+// where the microphone comes encoded, and is copied.
 func (s *Session) trackFor(bt backend.Track) (t *track, isNew bool) {
-	if bt.Kind != media.KindAudio || s.micOpen {
+	if bt.Kind != media.KindAudio || s.micOpen || !bt.Encoded.IsZero() {
 		return s.newTrack(bt), true
 	}
 	s.micOpen = true
@@ -94,13 +119,19 @@ type inlet struct {
 	// to its contract. Nothing of a recorder is called while it is held.
 	mu    sync.Mutex
 	chain *voice.Chain // nil if there is nothing to do
+
+	decoding decoding
 }
 
 var _ backend.TrackSink = (*inlet)(nil)
 
 // Push implements [backend.TrackSink].
 func (n *inlet) Push(s media.Sample) {
-	if n.accepts(s) {
+	switch {
+	case !n.accepts(s):
+	case n.decodes(s):
+		n.pushDecoded(s)
+	default:
 		s = n.process(s)
 		n.track.push(s)
 	}
@@ -113,11 +144,16 @@ func (n *inlet) Wait(ctx context.Context, s media.Sample) error {
 		ctx = context.Background()
 	}
 	var err error
-	if n.accepts(s) {
+	switch {
+	case !n.accepts(s):
+		if n.ended.Load() {
+			err = backend.ErrEnded
+		}
+	case n.decodes(s):
+		err = n.waitDecoded(ctx, s)
+	default:
 		s = n.process(s)
 		err = n.track.wait(ctx, s)
-	} else if n.ended.Load() {
-		err = backend.ErrEnded
 	}
 	s.Release()
 	return err
@@ -128,6 +164,7 @@ func (n *inlet) End() {
 	if n.ended.Swap(true) {
 		return
 	}
+	n.decoding.close()
 	if n.session.closeInlet(n) {
 		n.track.end(false)
 	}
@@ -181,14 +218,18 @@ func (n *inlet) check(s media.Sample) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	if picture := s.Picture != nil; picture != n.track.info.Kind.IsPicture() {
+	if s.IsPicture() != n.track.info.Kind.IsPicture() {
 		return fmt.Errorf("%w: of the other sort on a track of kind %s", media.ErrPayload, n.track.info.Kind)
 	}
 	if s.Direction > media.Outbound {
 		return fmt.Errorf("%w: direction %d", media.ErrPayload, s.Direction)
 	}
-	if now := n.session.room.kit.clock.Now(); s.Time < 0 || s.Time > now+maxAhead {
-		return fmt.Errorf("roomkit: capture time %v (allowed: 0 to %v)", s.Time, now+maxAhead)
+	var earliest time.Duration
+	if s.Encoded != nil {
+		earliest = -maxBefore
+	}
+	if now := n.session.room.kit.clock.Now(); s.Time < earliest || s.Time > now+maxAhead {
+		return fmt.Errorf("roomkit: capture time %v (allowed: %v to %v)", s.Time, earliest, now+maxAhead)
 	}
 	return nil
 }
@@ -207,6 +248,7 @@ func (n *inlet) process(s media.Sample) media.Sample {
 // track is one stream of a session on its way to the recordings of the room.
 type track struct {
 	info  recorder.Track
+	asks  *keyframes    // nil if its source cannot be asked for one
 	ready chan struct{} // closed when all recordings have it
 	onEnd func()        // set before ready
 
@@ -224,8 +266,8 @@ type outlet struct {
 	input     *recorder.Input
 }
 
-func newTrack(info recorder.Track) *track {
-	t := &track{info: info, ready: make(chan struct{})}
+func newTrack(info recorder.Track, asks *keyframes) *track {
+	t := &track{info: info, asks: asks, ready: make(chan struct{})}
 	t.inputs.Store(&[]*recorder.Input{})
 	return t
 }
@@ -286,6 +328,9 @@ func (t *track) publish() {
 // end ends the track in all recordings, after the samples they have queued. It
 // stays attached: samples that come all the same are counted.
 func (t *track) end(discard bool) {
+	if t.asks != nil {
+		t.asks.stop()
+	}
 	t.mu.Lock()
 	t.ended = true
 	for _, o := range t.outlets {

@@ -396,6 +396,22 @@ func TestTapRefusesImpossibleFormats(t *testing.T) {
 	wantError(t, "video", err, media.ErrFormat)
 }
 
+// A file has packets of encoded audio before its time zero, and its time zero
+// may be the clock's.
+func TestEncodedSamplesMayLieBeforeTheClocksZero(t *testing.T) {
+	s := newSet(t, mic)
+	s.join("ann")
+	format := &media.EncodedFormat{Codec: media.AAC, Packing: media.ADTS}
+	for _, at := range []time.Duration{-time.Minute - 1, -time.Minute, -21 * time.Millisecond, 0} {
+		s.backend.line("ann").tracks[0].Push(media.Sample{Time: at, Encoded: &media.Encoded{Format: format, Data: []byte{1}}})
+	}
+	r := s.closeRoom()[0]
+	balanced(t, r)
+	if tr := r.Tracks[0]; tr.SamplesWritten != 3 || tr.Dropped[recorder.DropRejected] != 1 {
+		t.Errorf("audio %+v", tr)
+	}
+}
+
 // A backend that breaks every rule there is: calls at random from several
 // goroutines, before, during and after the session's end.
 func TestTapSurvivesMisuse(t *testing.T) {
@@ -415,6 +431,12 @@ func TestTapSurvivesMisuse(t *testing.T) {
 				}
 			})
 		}
+		all.Go(func() {
+			for range 20 {
+				_ = session.RequestKeyFrame()
+				s.clock.Advance(time.Second)
+			}
+		})
 		if i%2 == 0 {
 			all.Go(func() { _ = s.kit.Leave(t.Context(), session.ID()) })
 		}
@@ -436,13 +458,23 @@ func misuse(rnd *rand.Rand, sink backend.Sink, sinks []backend.TrackSink) []back
 		p.Stride = rnd.Int()>>rnd.IntN(63) - 5
 		p.Data = p.Data[:rnd.IntN(len(p.Data)+1)]
 	}
+	if rnd.IntN(3) == 0 {
+		x.Encoded = &media.Encoded{
+			Format: &media.EncodedFormat{Codec: media.Codec(rnd.IntN(14)), Packing: media.Packing(rnd.IntN(4)), Channels: rnd.IntN(3)},
+			Data:   make([]byte, rnd.IntN(5)), Lead: time.Duration(rnd.IntN(3) - 2), Key: media.Keyness(rnd.IntN(4)), Lost: rnd.IntN(3) - 1,
+		}
+	}
 	x.Time = time.Duration(rnd.Int64()>>rnd.IntN(63)) - time.Duration(rnd.IntN(2)*1000)
 	x.Direction = media.Direction(rnd.IntN(3))
 	switch rnd.IntN(20) {
 	case 0:
 		ts.End()
 	case 1:
-		if n, err := sink.AddTrack(backend.Track{Kind: media.Kind(rnd.IntN(6)), Audio: media.AudioFormat{Rate: rnd.IntN(3) - 1}}); err == nil {
+		bt := backend.Track{
+			Kind: media.Kind(rnd.IntN(6)), Audio: media.AudioFormat{Rate: rnd.IntN(3) - 1},
+			Encoded: media.EncodedFormat{Codec: media.Codec(rnd.IntN(14) * rnd.IntN(2))}, RequestKeyFrame: func() { panic("no") },
+		}
+		if n, err := sink.AddTrack(bt); err == nil {
 			sinks = append(sinks, n)
 		}
 	case 2:

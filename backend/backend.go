@@ -66,10 +66,16 @@ type Sink interface {
 // A Track describes a stream to the session.
 type Track struct {
 	Kind media.Kind
-	// Audio or Video is the format that the source really delivers; zero if
-	// that is known only with the first sample.
-	Audio media.AudioFormat
-	Video media.VideoFormat
+	// Audio, Video or Encoded is the format that the source really delivers;
+	// zero if that is known only with the first sample.
+	Audio   media.AudioFormat
+	Video   media.VideoFormat
+	Encoded media.EncodedFormat
+	// RequestKeyFrame asks the source of an encoded stream of pictures for a
+	// keyframe, such as by a PLI; nil if it cannot be asked. It is called from
+	// any goroutine, one at a time and no more than once a second of the clock,
+	// must not wait, and may be called after the track's end.
+	RequestKeyFrame func()
 }
 
 // A TrackSink takes the samples of one stream, in the order of capture, from

@@ -13,8 +13,8 @@ type Binding struct {
 	// Disabled keeps the binding in the configuration without recording.
 	Disabled bool
 
-	// QueueBytes bounds the memory of each track's queue of raw pictures
-	// waiting for this recorder; default 128 MiB.
+	// QueueBytes bounds the memory of each track's queue of samples waiting for
+	// this recorder; default 128 MiB.
 	QueueBytes int
 	// StallTimeout is how long, in real time, one call into the recorder may
 	// take before it is cut off; default 10 s.

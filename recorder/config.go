@@ -15,14 +15,17 @@ type Config struct {
 	// "./recordings". A path with a ".." element is refused.
 	Storage string `json:"storage"`
 	// VideoCodec is one of auto (default), libx264, h264_nvenc, libx265, copy.
-	// auto copies video that is already encoded and fits the container; raw
-	// video goes to NVENC when that opens, else to libx264.
+	// auto copies video that is already encoded and fits the container; other
+	// video goes to NVENC when that opens, else to libx264. A named encoder
+	// encodes anew what arrives encoded.
 	VideoCodec string `json:"video_codec"`
 	// VideoFPS is the nominal rate of raw video and of the composed picture,
 	// in pictures per second, 1 to 240; default 30. It never changes playback
 	// speed: pictures are shown at the times they were captured.
 	VideoFPS int `json:"video_fps"`
-	// AudioCodec is one of aac (default; in webm libopus), libopus, copy.
+	// AudioCodec is one of aac (default; in webm libopus), libopus, copy. Audio
+	// that is already encoded and fits the container is copied, unless libopus
+	// is named and it is something else; see also [AudioOptions].
 	AudioCodec string `json:"audio_codec"`
 	// AudioSampleRate is the rate of encoded audio in Hz, 8000 to 96000;
 	// default 16000.
@@ -65,6 +68,11 @@ type FileOptions struct {
 	// now, in bytes, so that a disk that is full then can still be finished;
 	// default 1 MiB, negative none.
 	IndexReserve int64 `json:"index_reserve,omitempty"`
+	// Direct lets a lane that is faster than the disk do the disk's work itself
+	// instead of waiting for it, which takes less CPU time. A disk that stalls
+	// stalls the lane then: it is for sources that can wait, as when files are
+	// recorded faster than they play, and not for live ones.
+	Direct bool `json:"direct,omitempty"`
 }
 
 func (o FileOptions) validate() error {
@@ -111,13 +119,33 @@ type VideoOptions struct {
 	KeyframeInterval time.Duration `json:"keyframe_interval,omitempty"`
 	// Threads per encoder; the default grows with the picture's size.
 	Threads int `json:"threads,omitempty"`
+	// AfterLoss says what to do with encoded pictures that need what was lost on
+	// the way, whether they are copied or decoded; default [AfterLossAuto].
+	AfterLoss AfterLoss `json:"after_loss,omitempty"`
 }
+
+// AfterLoss says what becomes of the pictures between a loss and the next
+// keyframe. The source is asked for one either way.
+type AfterLoss string
+
+const (
+	// AfterLossAuto does what looks best: it freezes where a source can be
+	// asked for a keyframe, which then comes soon, and where players would not
+	// decode on; else it keeps.
+	AfterLossAuto AfterLoss = "auto"
+	// AfterLossFreeze leaves them out and counts them: the picture before stands.
+	AfterLossFreeze AfterLoss = "freeze"
+	// AfterLossKeep keeps them: what a player makes of them is up to it.
+	AfterLossKeep AfterLoss = "keep"
+)
 
 // AudioOptions tune audio encoding.
 type AudioOptions struct {
 	// BitRate is the target in bits per second and channel; the default
 	// depends on codec and sample rate.
 	BitRate int `json:"bit_rate,omitempty"`
+	// Reencode encodes audio anew that arrives encoded and could be copied.
+	Reencode bool `json:"reencode,omitempty"`
 }
 
 // StartPolicy says when a recording's time zero is.
@@ -137,6 +165,7 @@ var (
 	audioCodecs   = []string{"aac", "libopus", "copy"}
 	formats       = []string{"mp4", "mov", "mkv", "webm", "ts"}
 	startPolicies = []StartPolicy{StartWhenAll, StartImmediate}
+	afterLosses   = []AfterLoss{AfterLossAuto, AfterLossFreeze, AfterLossKeep}
 )
 
 // VideoCodecs returns the allowed values of [Config.VideoCodec].
@@ -163,6 +192,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.StartPolicy, StartWhenAll)
 	setDefault(&c.StartTimeout, 3*time.Second)
 	setDefault(&c.Video.KeyframeInterval, 2*time.Second)
+	setDefault(&c.Video.AfterLoss, AfterLossAuto)
 	return c
 }
 
@@ -189,6 +219,7 @@ func (c Config) Validate() error {
 		inRange("Video.BitRate", c.Video.BitRate, 0, 1_000_000_000),
 		inRange("Video.KeyframeInterval", c.Video.KeyframeInterval, 100*time.Millisecond, 10*time.Second),
 		inRange("Video.Threads", c.Video.Threads, 0, 64),
+		oneOf("Video.AfterLoss", c.Video.AfterLoss, afterLosses),
 		inRange("Audio.BitRate", c.Audio.BitRate, 0, 512_000),
 		oneOf("StartPolicy", c.StartPolicy, startPolicies),
 		inRange("StartTimeout", c.StartTimeout, time.Millisecond, time.Minute),

@@ -123,8 +123,10 @@ func (f *Feed) AddTrack(t Track) *Input {
 	in := &Input{
 		feed: f, wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		registered: make(chan struct{}), done: make(chan struct{}),
-		result: TrackResult{Track: t},
+		request: t.RequestKeyFrame,
 	}
+	t.RequestKeyFrame = nil // or results would keep the source alive
+	in.result = TrackResult{Track: t}
 	in.watch = watch{limit: f.binding.StallTimeout, overdue: f.overdue}
 	if !f.admit(in) {
 		return in

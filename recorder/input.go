@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/roomkit-live/roomkit-go/internal/guard"
 	"github.com/roomkit-live/roomkit-go/media"
@@ -23,11 +24,15 @@ type Input struct {
 	registered chan struct{} // closed when Recording.AddTrack has returned
 	former     *Input        // the same track's before it ended; see Feed.AddTrack
 	done       chan struct{} // closed when the worker has ended
+	request    func()        // the track's RequestKeyFrame, until the recorder has it
 
 	mu      sync.Mutex
 	queue   ring
+	asleep  bool        // the worker waits for wake
+	alarm   *time.Timer // wakes it; nil before it is needed
 	state   inputState
 	busy    bool  // a sample is in the recorder's hands
+	missed  int   // samples lost since the last that was queued; see media.Sample
 	taken   int64 // samples that WriteSample took without an error
 	blank   bool  // see Discard
 	broken  error // the first error that cost more than the sample it was for
@@ -44,16 +49,17 @@ const (
 )
 
 // Push hands a sample to the recorder's queue and never waits; a full queue
-// drops it and counts it as [DropQueueFull]. It borrows s.
+// drops it, counts it as [DropQueueFull], and tells the next sample that is
+// queued; see [TrackWriter]. It borrows s.
 func (in *Input) Push(s media.Sample) {
 	size := s.Size()
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if !in.admit() {
+	if !in.admit(s) {
 		return
 	}
-	if !in.queue.has(size, in.limit(pushPictures, pushAudio), in.feed.binding.QueueBytes) {
-		in.result.Drop(DropQueueFull, 1)
+	if !in.queue.has(size, pushLimit(s), in.feed.binding.QueueBytes) {
+		in.miss(DropQueueFull)
 		return
 	}
 	in.enqueue(s, size)
@@ -81,11 +87,12 @@ func (in *Input) Wait(ctx context.Context, s media.Sample) error {
 func (in *Input) offer(s media.Sample, size int) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	samples, bytes := in.limit(waitPictures, waitAudio), in.feed.binding.QueueBytes
+	samples, bytes := waitLimit(s), in.feed.binding.QueueBytes
 	if in.state == inputOpen && !in.queue.has(size, samples, bytes) {
+		in.rouse()
 		return false
 	}
-	if in.admit() {
+	if in.admit(s) {
 		in.enqueue(s, size)
 	}
 	if in.state != inputOpen || in.queue.has(size, samples, bytes) {
@@ -100,7 +107,13 @@ func (in *Input) Drop(reason DropReason) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.result.SamplesIn++
+	in.miss(reason)
+}
+
+// miss counts a sample that the recorder does not get.
+func (in *Input) miss(reason DropReason) {
 	in.result.Drop(reason, 1)
+	in.missed++
 }
 
 // Close asks for the end of the track: when the samples in the queue are
@@ -133,8 +146,11 @@ func (in *Input) Discard() {
 }
 
 // admit counts the sample as offered, and as dropped where none is taken.
-func (in *Input) admit() bool {
+func (in *Input) admit(s media.Sample) bool {
 	in.result.SamplesIn++
+	if s.Encoded != nil {
+		in.result.LostOnTheWay += int64(s.Encoded.Lost)
+	}
 	switch in.state {
 	case inputEnded:
 		in.result.Drop(DropTrackEnded, 1)
@@ -146,15 +162,40 @@ func (in *Input) admit() bool {
 
 func (in *Input) enqueue(s media.Sample, size int) {
 	s.Retain()
+	s.Missed, in.missed = in.missed, 0 // in this recorder's copy: others may have missed nothing
 	in.queue.push(s, size)
-	signal(in.wake)
+	switch {
+	case !in.asleep: // it will look
+	case s.Encoded == nil || in.queue.n >= handful:
+		in.rouse()
+	case in.queue.n == 1:
+		in.ring()
+	}
 }
 
-func (in *Input) limit(pictures, audio int) int {
-	if in.result.Kind.IsPicture() {
-		return pictures
+// To wake a goroutine costs several times what it takes to hand on a sample
+// that is encoded already. Those wait in the queue until there is a handful, or
+// for a moment of real time, which is little beside what a crash costs anyway.
+const (
+	handful = 16
+	moment  = 20 * time.Millisecond
+)
+
+// rouse wakes the worker if it is asleep.
+func (in *Input) rouse() {
+	if in.asleep {
+		in.asleep = false
+		signal(in.wake)
 	}
-	return audio
+}
+
+// ring lets the worker be woken in a moment.
+func (in *Input) ring() {
+	if in.alarm == nil {
+		in.alarm = time.AfterFunc(moment, func() { signal(in.wake) })
+		return
+	}
+	in.alarm.Reset(moment)
 }
 
 // cut gives up on the recorder: what is queued is released and counted.
@@ -221,6 +262,10 @@ func (in *Input) next() (media.Sample, bool) {
 		s, ok := in.queue.pop()
 		in.busy = ok
 		over := in.state != inputOpen
+		in.asleep = !ok && !over
+		// A source that waits is let go on when half of the queue is empty: one
+		// that is woken for each sample does nothing else.
+		wanted := in.queue.n <= waitLimit(s)/2
 		flooded := !in.flooded && in.result.Dropped[DropQueueFull] > 0
 		in.flooded = in.flooded || flooded
 		in.mu.Unlock()
@@ -228,7 +273,9 @@ func (in *Input) next() (media.Sample, bool) {
 			in.log().Warn("recorder is slower than its source, samples are lost", "reason", DropQueueFull)
 		}
 		if ok {
-			signal(in.room)
+			if wanted {
+				signal(in.room)
+			}
 			return s, true
 		}
 		if over {
@@ -315,7 +362,9 @@ func refusalReason(err error) DropReason {
 func (in *Input) addTrack() (w TrackWriter, err error) {
 	defer in.left("AddTrack", &err)
 	in.watch.begin("AddTrack")
-	return in.feed.recording.AddTrack(in.result.Track)
+	t := in.result.Track
+	t.RequestKeyFrame, in.request = in.request, nil
+	return in.feed.recording.AddTrack(t)
 }
 
 func (in *Input) write(w TrackWriter, s media.Sample) (err error) {
@@ -365,6 +414,7 @@ func merge(visits []*Input, own *TrackResult, from verdict) TrackResult {
 		more, n := in.count()
 		taken += n
 		r.SamplesIn += more.SamplesIn
+		r.LostOnTheWay += more.LostOnTheWay
 		for reason, n := range more.Dropped {
 			r.Drop(reason, n)
 		}
@@ -382,6 +432,7 @@ func merge(visits []*Input, own *TrackResult, from verdict) TrackResult {
 	}
 	r.Codec, r.Format, r.First, r.Last, r.Bytes = own.Codec, own.Format, own.First, own.Last, own.Bytes
 	r.RatePPM, r.LargestCorrection = own.RatePPM, own.LargestCorrection
+	r.KeyframeRequests = own.KeyframeRequests
 	r.Gaps, r.GapCount, r.GapTotal = own.Gaps, own.GapCount, own.GapTotal
 	r.SamplesWritten = own.SamplesWritten
 	for reason, n := range own.Dropped {

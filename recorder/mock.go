@@ -158,6 +158,7 @@ func (r *MockRecording) AddTrack(t Track) (TrackWriter, error) {
 			return nil, fmt.Errorf("%w: %q", ErrTrackExists, t.ID)
 		}
 		known.ended = false
+		known.info.RequestKeyFrame = t.RequestKeyFrame
 		return known, nil
 	}
 	track := &mockTrack{rec: r, info: t}
@@ -196,6 +197,12 @@ func copySample(s media.Sample) media.Sample {
 			p.Planes[i].Data = slices.Clone(p.Planes[i].Data)
 		}
 		s.Picture = p
+	}
+	if e := s.Encoded; e != nil {
+		s.Encoded = &media.Encoded{
+			Format: e.Format, Data: slices.Clone(e.Data),
+			Lead: e.Lead, Duration: e.Duration, Key: e.Key, Whole: e.Whole, Lost: e.Lost,
+		}
 	}
 	return s
 }
@@ -294,6 +301,7 @@ func (r *MockRecording) Report() Result {
 	origin, ok := r.origin()
 	for _, t := range r.tracks {
 		tr := TrackResult{Track: t.info, SamplesIn: int64(len(t.samples)), SamplesWritten: int64(len(t.samples))}
+		tr.RequestKeyFrame = nil // a result keeps no source alive
 		if ok {
 			t.describe(&tr, origin)
 		}
@@ -315,24 +323,45 @@ func (r *MockRecording) origin() (first time.Duration, ok bool) {
 	return first, ok
 }
 
-// frame is how long the last picture of a track counts as shown.
-const frame = time.Second / 30
-
 func (t *mockTrack) describe(r *TrackResult, origin time.Duration) {
 	for i, s := range t.samples {
 		start := s.Time - origin
-		end := start + frame
-		r.Codec = "rawvideo"
-		if s.PCM != nil {
-			end = start + s.PCM.Duration()
-			r.Codec, r.Format = "pcm", s.PCM.Format.String()
-		} else {
-			r.Format = s.Picture.Format.String()
-		}
 		if i == 0 {
 			r.First = start
 		}
-		r.First, r.Last = min(r.First, start), max(r.Last, end)
+		r.First, r.Last = min(r.First, start), max(r.Last, start+length(s))
+		r.Codec, r.Format = naming(s)
 		r.Bytes += int64(s.Size())
+		if s.Encoded != nil {
+			r.LostOnTheWay += int64(s.Encoded.Lost)
+		}
 	}
+}
+
+// frame is how long a picture that does not tell counts as shown.
+const frame = time.Second / 30
+
+// length is how long a sample lasts. Only a decoder would know it of encoded
+// audio that does not tell.
+func length(s media.Sample) time.Duration {
+	switch {
+	case s.PCM != nil:
+		return s.PCM.Duration()
+	case s.Encoded != nil && s.Encoded.Duration > 0:
+		return s.Encoded.Duration
+	case s.IsPicture():
+		return frame
+	}
+	return 0
+}
+
+// naming returns a sample's codec and its format in words.
+func naming(s media.Sample) (codec, format string) {
+	switch {
+	case s.PCM != nil:
+		return "pcm", s.PCM.Format.String()
+	case s.Encoded != nil:
+		return s.Encoded.Format.Codec.String(), s.Encoded.Format.String()
+	}
+	return "rawvideo", s.Picture.Format.String()
 }

@@ -10,12 +10,36 @@ import "github.com/roomkit-live/roomkit-go/media"
 // pictures at 30 a second. A source that can wait is held up much earlier:
 // as it is always ahead it would otherwise keep the queues full to the brim,
 // at a gigabyte for eight tracks, and win nothing by it.
+//
+// Encoded pictures are small, and dropping one spoils those up to the next
+// keyframe: their queue takes two seconds at 60 a second, each in eight NAL
+// units that come singly.
 const (
-	pushPictures = 64
-	pushAudio    = 4096
-	waitPictures = 4
-	waitAudio    = 64
+	pushPictures        = 64
+	pushEncodedPictures = 1024
+	pushAudio           = 4096
+	waitPictures        = 4
+	waitEncodedPictures = 64
+	waitAudio           = 64
 )
+
+func pushLimit(s media.Sample) int {
+	return limit(s, pushPictures, pushEncodedPictures, pushAudio)
+}
+
+func waitLimit(s media.Sample) int {
+	return limit(s, waitPictures, waitEncodedPictures, waitAudio)
+}
+
+func limit(s media.Sample, pictures, encodedPictures, audio int) int {
+	switch {
+	case s.Picture != nil:
+		return pictures
+	case s.IsPicture():
+		return encodedPictures
+	}
+	return audio
+}
 
 // ring is a queue of samples that grows as far as it was ever filled and then
 // allocates no more. It owns a reference to each payload in it.

@@ -35,7 +35,8 @@ type Recording interface {
 	// time before Stop; a recording that cannot take the track any more
 	// returns an error. A track with the ID of one that was closed is that
 	// one, going on: the participant has returned. Its former writer is not
-	// used any more.
+	// used any more, and it is the new Track's source that can be asked for
+	// keyframes.
 	AddTrack(t Track) (TrackWriter, error)
 	// Stop finishes the recording. Everything handed to WriteSample before is
 	// in the result. The Result is valid even if err is not nil: it tells what
@@ -46,6 +47,13 @@ type Recording interface {
 // A TrackWriter takes the samples of one track in the order of capture. Its
 // methods are called from one goroutine at a time; those of different tracks
 // run concurrently.
+//
+// What a track has lost is told with the next of its samples that comes:
+// [media.Sample] Missed counts those that were dropped between source and
+// writer, such as by a full queue, [media.Encoded] Lost what never reached the
+// source. Either way a writer that copies encoded pictures cannot rely on the
+// picture before: it may leave out what follows until a keyframe, and ask for
+// one by [Track] RequestKeyFrame.
 type TrackWriter interface {
 	// WriteSample takes one sample. It borrows the payload for the length of
 	// the call and may take as long as encoding does: the queue before it

@@ -19,6 +19,10 @@ const (
 	DropLate        DropReason = "late"              // behind what has been written already
 	DropTrackEnded  DropReason = "track ended"       // after the track's end or the recording's stop
 	DropPaused      DropReason = "paused"            // captured while the recording was paused
+	DropNoKeyframe  DropReason = "no keyframe yet"   // encoded pictures before the first that decoding can begin with
+	DropAfterLoss   DropReason = "after loss"        // encoded pictures that need what was lost on the way
+	DropSurplus     DropReason = "clock drift"       // encoded audio left out because its source runs fast
+	DropUndecodable DropReason = "cannot be decoded" // encoded media that is damaged, or that there is no decoder for
 	DropTooLate     DropReason = "track not in file" // the container could not take the track any more
 	DropWriteError  DropReason = "write error"       // encoder or file failed
 	DropFailed      DropReason = "recorder failed"   // the recorder was cut off, or cannot say what it kept
@@ -97,6 +101,12 @@ type TrackResult struct {
 	SamplesIn      int64                `json:"samples_in"`
 	SamplesWritten int64                `json:"samples_written"`
 	Dropped        map[DropReason]int64 `json:"dropped,omitempty"`
+	// LostOnTheWay are the pieces, such as network packets, that the source of
+	// encoded samples has missed and so never delivered; they are not among
+	// SamplesIn, and the feed counts them. KeyframeRequests is how often the source was asked for a
+	// keyframe.
+	LostOnTheWay     int64 `json:"lost_on_the_way,omitempty"`
+	KeyframeRequests int64 `json:"keyframe_requests,omitempty"`
 	// Bytes is the encoded media of the track in the file.
 	Bytes int64 `json:"bytes"`
 	// RatePPM is how much faster than nominal the source of an audio track runs

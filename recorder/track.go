@@ -17,9 +17,17 @@ type Track struct {
 	// Language is a three-letter ISO 639-2/T code, empty if unknown.
 	Language string `json:"language,omitempty"`
 
-	// Audio or Video is the format the backend declares.
-	Audio media.AudioFormat `json:"-"`
-	Video media.VideoFormat `json:"-"`
+	// Audio, Video or Encoded is the format the backend declares.
+	Audio   media.AudioFormat   `json:"-"`
+	Video   media.VideoFormat   `json:"-"`
+	Encoded media.EncodedFormat `json:"-"`
+
+	// RequestKeyFrame asks the source of encoded pictures for a keyframe; nil
+	// if it cannot be asked. It may be called at any time and as often as a
+	// recorder likes, and never waits. No more is passed on than one request a
+	// second for all recorders of a room, the first at once; what comes earlier
+	// is dropped, so who still needs a keyframe asks again.
+	RequestKeyFrame func() `json:"-"`
 }
 
 // Title is the track's name for people: the participant, and what it is where

@@ -3,7 +3,7 @@ package device
 import (
 	"context"
 	"errors"
-	"slices"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
@@ -121,7 +121,7 @@ func TestMicrophonePath(t *testing.T) {
 	until(t, "a second of audio", func() bool { return c.count() >= 50 })
 	closes(t, conn)
 	want := []backend.Track{{Kind: media.KindAudio, Audio: media.AudioFormat{Rate: 48000, Channels: 1}}}
-	if got := c.Tracks(); !slices.Equal(got, want) {
+	if got := c.Tracks(); !reflect.DeepEqual(got, want) {
 		t.Errorf("tracks %+v, want %+v", got, want)
 	}
 	// The stamps must tell of as much time as there is audio.

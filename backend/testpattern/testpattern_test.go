@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func TestFormatsAreDeclared(t *testing.T) {
 		{Kind: media.KindVideo, Video: media.VideoFormat{Pixel: media.NV12, Width: 1280, Height: 720, Color: media.BT709, Rate: 25}},
 		{Kind: media.KindAudio, Audio: media.AudioFormat{Rate: 48000, Channels: 1}},
 	}
-	if !slices.Equal(tracks, want) {
+	if !reflect.DeepEqual(tracks, want) {
 		t.Errorf("tracks %+v, want %+v", tracks, want)
 	}
 }

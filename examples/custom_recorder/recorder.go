@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
-// rawRecorder keeps each track's raw bytes apart: in a file in
+// rawRecorder keeps each track's bytes as they come, apart: in a file in
 // Config.Storage, or, if url is set, in a streamed PUT. Everything else, such as
 // queues, time-outs and counting losses, is the kit's.
 type rawRecorder struct{ url string }
@@ -45,8 +46,8 @@ func (r *rawRecording) AddTrack(t recorder.Track) (recorder.TrackWriter, error) 
 	if err != nil {
 		return nil, err
 	}
-	track.out = out
-	track.close = sync.OnceValue(out.Close) // by Close or by Stop, whichever is first
+	track.out, track.request = out, t.RequestKeyFrame // of who sends it now
+	track.close = sync.OnceValue(out.Close)           // by Close or by Stop, whichever is first
 	if isNew {
 		r.tracks = append(r.tracks, track)
 	}
@@ -81,20 +82,25 @@ func (r *rawRecording) Stop(context.Context) (recorder.Result, error) {
 }
 
 type rawTrack struct {
-	out    io.WriteCloser
-	visits int // each has a file of its own
-	first  time.Duration
-	close  func() error
-	buf    []byte
-	result recorder.TrackResult
+	out     io.WriteCloser
+	visits  int // each has a file of its own
+	first   time.Duration
+	close   func() error
+	request func() // nil where no keyframe can be asked for
+	buf     []byte
+	result  recorder.TrackResult
 }
 
 func (t *rawTrack) WriteSample(s media.Sample) error {
 	t.buf = t.buf[:0]
-	if s.PCM != nil {
+	switch {
+	case s.PCM != nil:
 		t.buf, t.result.Format = append(t.buf, s.PCM.Data...), s.PCM.Format.String()
-	} else {
+	case s.Picture != nil:
 		t.buf, t.result.Format = s.Picture.AppendBytes(t.buf), s.Picture.Format.String()
+	default:
+		t.buf, t.result.Format = appendEncoded(t.buf, s), s.Encoded.Format.String()
+		t.heal(s)
 	}
 	n, err := t.out.Write(t.buf)
 	t.result.Bytes += int64(n)
@@ -104,8 +110,26 @@ func (t *rawTrack) WriteSample(s media.Sample) error {
 	if t.result.SamplesWritten++; t.result.SamplesWritten == 1 {
 		t.first = s.Time
 	}
-	t.result.Last = s.Time - t.first
+	t.result.Last = max(t.result.Last, s.Time-t.first) // encoded pictures come in decoding order
 	return nil
+}
+
+// appendEncoded writes an encoded sample with what its bytes alone do not tell:
+// its time in nanoseconds and its length. Packets of Opus, for one, have no
+// bounds of their own.
+func appendEncoded(b []byte, s media.Sample) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Time))
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s.Encoded.Data)))
+	return append(b, s.Encoded.Data...)
+}
+
+// heal asks for a keyframe when what this picture refers to may be missing.
+func (t *rawTrack) heal(s media.Sample) {
+	lost := s.Missed > 0 || s.Encoded.Lost > 0
+	if lost && s.IsPicture() && t.request != nil {
+		t.request()
+		t.result.KeyframeRequests++
+	}
 }
 
 func (t *rawTrack) Close() error { return t.close() }
