@@ -10,8 +10,7 @@ import (
 // flash.
 func FlashBeep(t testing.TB, path string) []time.Duration {
 	t.Helper()
-	flashes := flashOnsets(Pictures(t, path, 0))
-	beeps := beepOnsets(Audio(t, path, 0, beepRate))
+	flashes, beeps := Flashes(t, path, 0), Beeps(t, path, 0)
 	var offsets []time.Duration
 	for _, f := range flashes {
 		for _, b := range beeps {
@@ -24,6 +23,19 @@ func FlashBeep(t testing.TB, path string) []time.Duration {
 		t.Fatalf("%s: %d flashes and %d beeps make %d pairs", path, len(flashes), len(beeps), len(offsets))
 	}
 	return offsets
+}
+
+// Flashes decodes the nth video stream and returns when pictures turn from dark
+// to bright. The first picture is no flash.
+func Flashes(t testing.TB, path string, n int) []time.Duration {
+	t.Helper()
+	return flashOnsets(Pictures(t, path, n))
+}
+
+// Beeps decodes the nth audio stream and returns when sound begins after quiet.
+func Beeps(t testing.TB, path string, n int) []time.Duration {
+	t.Helper()
+	return beepOnsets(Audio(t, path, n, beepRate))
 }
 
 func flashOnsets(pictures []Picture) []time.Duration {

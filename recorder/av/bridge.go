@@ -75,5 +75,5 @@ func (a *audioLane) repeatSilence() error {
 	a.bridge.next += length
 	a.bridge.length += length
 	a.timeline.sum.advance(length)
-	return a.out.stream.write(p)
+	return a.out.stream.write(encodedPacket(p, at+length))
 }

@@ -90,6 +90,9 @@ func usable(names []string, cfg recorder.Config, log *slog.Logger) ([]string, er
 func resolveAudio(cfg recorder.Config, c container) (string, error) {
 	name := cfg.AudioCodec
 	if name == "copy" {
+		if cfg.Audio.Reencode {
+			return "", &recorder.ConfigError{Field: "Audio.Reencode", Value: true, Allowed: "with AudioCodec aac or libopus"}
+		}
 		return "", nil
 	}
 	if !slices.Contains(c.audio, name) {

@@ -73,3 +73,14 @@ func (s *slowEncoder) prepare(first media.Sample) error {
 	s.wait()
 	return s.trackEncoder.prepare(first)
 }
+
+// Forms returns how many descriptions are kept of a track's packets.
+func Forms(w recorder.TrackWriter) int {
+	l := w.(*lane)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.out.stream
+	s.muxer.mu.Lock()
+	defer s.muxer.mu.Unlock()
+	return len(s.forms)
+}

@@ -1,16 +1,15 @@
 package av
 
-import "github.com/roomkit-live/roomkit-go/internal/ffmpeg"
-
 // fileWriter writes one file of some container. Its methods are called from
 // the muxer's goroutine. What is in the file it confirms to the streams'
 // ledgers.
 type fileWriter interface {
 	// begin begins the file with the streams that are there.
 	begin(streams []*stream) error
-	// write takes a packet over, whose times count from the file's zero.
-	// through is what the ledger confirms with it.
-	write(s *stream, p *ffmpeg.Packet, through int64) error
+	// write takes a packet, whose times count from the file's zero. It borrows
+	// the data, or takes it out of the packet. The ledger confirms the packet's
+	// mark when it is in the file.
+	write(p *packet) error
 	// tick is called a few times a second of real time.
 	tick() error
 	// finish completes and closes the file. failed is what an earlier write

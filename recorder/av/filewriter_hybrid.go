@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/mp4"
 )
 
@@ -31,6 +30,7 @@ type hybridFile struct {
 type hybridTrack struct {
 	stream *stream
 	track  *mp4.Track
+	form   *form // of the latest packet
 	broken error // why there is none
 	last   int64 // what the latest packet accounts for
 	any    bool  // it has had a packet
@@ -45,6 +45,15 @@ type hybridTrack struct {
 // takes an encoder to fill a packet, the other direction of a voice to arrive
 // and the disk to sync, a crash costs well under a second.
 const fragment = 250 * time.Millisecond
+
+// Of a recording that is made faster than it plays a fragment may be longer:
+// it is in memory for milliseconds. And little may wait for the disk. The source
+// has all the time there is, while buffers that are used again stay in the
+// processor's cache.
+const (
+	directFragment = 5 * time.Second
+	directBytes    = 512 << 10
+)
 
 // frontSpace is the space kept at the front of a file for the index of a
 // recording of the given length: of two cameras of 30 irregular pictures a
@@ -71,6 +80,9 @@ const (
 func newHybridFile(f *outputFile, o mp4.Options) (*hybridFile, error) {
 	h := &hybridFile{file: f, tracks: map[*stream]*hybridTrack{}, owner: map[*mp4.Track]*hybridTrack{}}
 	o.Written, o.Fragment = h.confirm, fragment
+	if o.Direct {
+		o.Fragment, o.FragmentBytes, o.BufferBytes = directFragment, directBytes, 4*directBytes
+	}
 	writer, err := mp4.NewWriter(f.opened, o)
 	if err != nil {
 		return nil, err
@@ -84,17 +96,17 @@ func newHybridFile(f *outputFile, o mp4.Options) (*hybridFile, error) {
 func (h *hybridFile) begin(streams []*stream) error {
 	for _, s := range streams {
 		if s.media {
-			h.add(s)
+			h.add(s, s.form)
 		}
 	}
 	return nil
 }
 
 // add adds a stream's track. One that cannot be in the file costs itself only.
-func (h *hybridFile) add(s *stream) *hybridTrack {
-	t := &hybridTrack{stream: s}
+func (h *hybridFile) add(s *stream, f *form) *hybridTrack {
+	t := &hybridTrack{stream: s, form: f}
 	h.tracks[s] = t
-	if t.track, t.broken = h.newTrack(s); t.broken != nil {
+	if t.track, t.broken = h.newTrack(s, f); t.broken != nil {
 		s.ledger.fault(fmt.Errorf("av: no track can be made: %w", t.broken))
 		return t
 	}
@@ -105,9 +117,8 @@ func (h *hybridFile) add(s *stream) *hybridTrack {
 	return t
 }
 
-func (h *hybridFile) newTrack(s *stream) (*mp4.Track, error) {
-	p := s.params
-	codec, err := mp4.CodecFromExtradata(p.Codec(), p.ExtraData(), p.Width(), p.Height(), p.Rate(), p.Channels())
+func (h *hybridFile) newTrack(s *stream, f *form) (*mp4.Track, error) {
+	codec, err := f.sampleEntry()
 	if err != nil {
 		return nil, err
 	}
@@ -131,28 +142,52 @@ func (h *hybridFile) first(audio bool) *hybridTrack {
 	return nil
 }
 
-func (h *hybridFile) write(s *stream, p *ffmpeg.Packet, through int64) error {
-	defer p.Free()
+func (h *hybridFile) write(p *packet) error {
+	s := p.stream
 	t := h.tracks[s]
 	if t == nil {
-		t = h.add(s)
+		t = h.add(s, p.form)
 	}
 	err := t.broken
 	if err == nil {
-		h.expect(t, through)
-		err = t.track.Write(context.Background(), mp4.Sample{
-			DTS: p.DTS(), PTS: p.PTS(), Duration: p.Duration(), Sync: s.audio || p.IsKey(), Data: p.Data(),
-		})
-		if err == nil {
-			t.last, t.any = through, true
-			return nil
-		}
-		h.unexpect(t)
+		err = h.put(t, p)
 	}
-	if errors.Is(err, mp4.ErrSample) || t.broken != nil {
-		s.ledger.lose(t.last, through)
+	if errors.Is(err, mp4.ErrSample) || errors.Is(err, mp4.ErrConfig) || t.broken != nil {
+		s.ledger.lose(t.last, p.mark)
 		s.ledger.fault(err)
 		return nil
+	}
+	return err
+}
+
+func (h *hybridFile) put(t *hybridTrack, p *packet) error {
+	if err := t.reform(p.form); err != nil {
+		return err
+	}
+	h.expect(t, p.mark)
+	err := t.track.Write(context.Background(), mp4.Sample{
+		DTS: p.dts, PTS: p.pts, Duration: p.duration, Sync: t.stream.audio || p.key, Data: p.data,
+	})
+	if err != nil {
+		h.unexpect(t)
+		return err
+	}
+	t.last, t.any = p.mark, true
+	return nil
+}
+
+// reform describes the samples from here on anew, where they are coded in
+// another way.
+func (t *hybridTrack) reform(f *form) error {
+	if f == t.form {
+		return nil
+	}
+	codec, err := f.sampleEntry()
+	if err == nil {
+		err = t.track.SetCodec(codec)
+	}
+	if err == nil {
+		t.form = f
 	}
 	return err
 }

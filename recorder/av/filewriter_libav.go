@@ -36,7 +36,7 @@ func newLibavFile(f *outputFile, format string, metadata map[string]string) (*li
 func (f *libavFile) begin(streams []*stream) error {
 	enabled := defaults(streams)
 	for _, s := range streams {
-		index, err := f.muxer.AddStream(s.params, ffmpeg.StreamOptions{
+		index, err := f.muxer.AddStream(s.form.params, ffmpeg.StreamOptions{
 			Name: s.name, Language: s.language, Default: enabled[s],
 		})
 		if err != nil {
@@ -63,13 +63,22 @@ func defaults(streams []*stream) map[*stream]bool {
 	return map[*stream]bool{chosen[0]: true, chosen[1]: true}
 }
 
-func (f *libavFile) write(s *stream, p *ffmpeg.Packet, through int64) error {
-	size := len(p.Data())
-	if err := f.muxer.Write(f.indexes[s], p); err != nil {
+func (f *libavFile) write(p *packet) error {
+	index, ok := f.indexes[p.stream]
+	if !ok { // who it is from had left when the file began, and came back
+		p.stream.ledger.miss(p.mark)
+		return nil
+	}
+	size := len(p.data)
+	native, err := p.native()
+	if err != nil {
+		return err
+	}
+	if err := f.muxer.Write(index, native); err != nil {
 		return err
 	}
 	f.written += int64(size)
-	s.ledger.confirm(through, size)
+	p.stream.ledger.confirm(p.mark, size)
 	return nil
 }
 

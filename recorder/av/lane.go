@@ -1,13 +1,11 @@
 package av
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
-	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
@@ -22,20 +20,26 @@ type lane struct {
 	gate    *gate
 	pauses  *pauses
 	muxer   *muxer
-	encoder trackEncoder
+	encoder trackEncoder // nil until it is known what is to be encoded
+	choose  chooser
 	out     *output
 
 	mu      sync.Mutex
 	arrived bool          // a first sample has come
 	ready   bool          // so has one since it was opened again: the encoder is open
 	zero    time.Duration // capture time, less the pauses cut out, that the encoder counts from
+	request func()        // asks who sends the track now for a keyframe; nil if they cannot be asked
+	gap     bool          // the sample before the next has not reached the encoder
 	ended   bool          // the encoder is flushed and closed
+	over    bool          // for good: the recording ends
 	failed  error         // encoder or file cannot be used; every sample is refused with it
 }
 
 // trackEncoder is what lanes of pictures and of audio do differently. Its
 // methods run under the lane's lock.
 type trackEncoder interface {
+	// takes reports whether samples like this one are for this encoder.
+	takes(s media.Sample) bool
 	// announce opens the encoder for the format that the track declares, if
 	// it does.
 	announce(t recorder.Track) error
@@ -52,6 +56,10 @@ type trackEncoder interface {
 	close()
 }
 
+// A chooser makes the encoder, not open yet, for what comes raw, where the
+// format is nil, or encoded in that format.
+type chooser func(f *media.EncodedFormat) (trackEncoder, error)
+
 // announce opens the lane's encoder as far as the track declares its format.
 func (l *lane) announce(t recorder.Track) error {
 	l.mu.Lock()
@@ -59,11 +67,33 @@ func (l *lane) announce(t recorder.Track) error {
 	if l.ended { // stopped before it began
 		return recorder.ErrStopped
 	}
-	err := l.encoder.announce(t)
+	err := l.prechoose(t)
+	if err == nil && l.encoder != nil {
+		err = l.encoder.announce(t)
+	}
 	if err != nil {
 		l.ended = true
-		l.encoder.close() // it may be open, and without its place in the file
+		if l.encoder != nil {
+			l.encoder.close() // it may be open, and without its place in the file
+		}
 		l.gate.forget()
+	}
+	return err
+}
+
+// prechoose chooses the encoder by what the track declares. One that declares
+// nothing may still turn out to be what cannot be recorded.
+func (l *lane) prechoose(t recorder.Track) (err error) {
+	if !t.Encoded.IsZero() {
+		if err := t.Encoded.Validate(); err != nil {
+			return err
+		}
+		l.encoder, err = l.choose(&t.Encoded)
+		return err
+	}
+	l.encoder, err = l.choose(nil)
+	if t.Audio.IsZero() && t.Video.Width == 0 && err != nil {
+		return nil
 	}
 	return err
 }
@@ -73,6 +103,8 @@ func (l *lane) reopen(t recorder.Track) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case l.over:
+		return recorder.ErrStopped
 	case !l.ended || l.kind != t.Kind:
 		return fmt.Errorf("%w: %q", recorder.ErrTrackExists, t.ID)
 	case l.failed != nil:
@@ -81,6 +113,13 @@ func (l *lane) reopen(t recorder.Track) error {
 		return recorder.ErrLateTrack
 	}
 	l.ended = false
+	l.request = t.RequestKeyFrame
+	switch e := l.encoder.(type) {
+	case *videoCopy:
+		e.request = t.RequestKeyFrame
+	case *videoLane:
+		e.decoding.request = t.RequestKeyFrame
+	}
 	if !l.arrived {
 		l.gate.expect()
 	}
@@ -98,7 +137,15 @@ func (l *lane) WriteSample(s media.Sample) error {
 	if !ok { // nor is it a first sample
 		l.ledger.offered()
 		l.ledger.drop(recorder.DropPaused)
+		l.gap = true
 		return nil
+	}
+	if l.gap { // to encoded pictures what is left out here is as good as lost
+		s.Missed++
+	}
+	l.gap = true // unless it is taken
+	if err := l.suit(s); err != nil {
+		return err
 	}
 	if err := l.arrive(s); err != nil {
 		return err
@@ -106,6 +153,7 @@ func (l *lane) WriteSample(s media.Sample) error {
 	l.ledger.offered()
 	err := l.encoder.encode(s.Time-l.zero, s)
 	if err == nil {
+		l.gap = false
 		return nil
 	}
 	l.ledger.refused(err)
@@ -122,12 +170,42 @@ func (l *lane) check(s media.Sample) error {
 		return recorder.ErrTrackEnded
 	}
 	if err := s.Validate(); err != nil {
+		l.gap = true
 		return err
 	}
-	if (s.PCM != nil) != (l.kind == media.KindAudio) {
+	if s.IsPicture() != l.kind.IsPicture() {
 		return errWrongKind
 	}
 	return l.failed
+}
+
+// suit goes over to another encoder where samples of another sort come: raw,
+// encoded, or of another codec.
+func (l *lane) suit(s media.Sample) error {
+	if l.encoder != nil && l.encoder.takes(s) {
+		return nil
+	}
+	var f *media.EncodedFormat
+	if s.Encoded != nil {
+		f = s.Encoded.Format
+	}
+	next, err := l.choose(f)
+	if err != nil {
+		return err
+	}
+	if l.ready {
+		if err := l.encoder.flush(); err != nil {
+			l.ledger.fault(err)
+		}
+		if l.out.stream != nil {
+			l.out.stream.ends()
+		}
+	}
+	if l.encoder != nil {
+		l.encoder.close()
+	}
+	l.encoder, l.ready = next, false
+	return nil
 }
 
 // arrive opens the encoder for a track's first sample.
@@ -143,7 +221,9 @@ func (l *lane) arrive(s media.Sample) error {
 		return l.failed
 	}
 	l.ready = true
-	l.out.stream.begins() // before the gate, which may let the file begin
+	if l.out.stream != nil { // before the gate, which may let the file begin
+		l.out.stream.begins()
+	}
 	if !l.arrived {
 		l.arrived = true
 		l.zero = l.gate.delivered(s.Time)
@@ -168,12 +248,22 @@ func (l *lane) Close() error {
 	if l.ready && l.failed == nil {
 		err = l.encoder.flush()
 	}
-	l.encoder.close()
+	if l.encoder != nil {
+		l.encoder.close()
+	}
 	l.ready = false
 	if l.out.stream != nil {
 		l.out.stream.ends()
 	}
 	return err
+}
+
+// finish closes the lane for good.
+func (l *lane) finish() error {
+	l.mu.Lock()
+	l.over = true
+	l.mu.Unlock()
+	return l.Close()
 }
 
 // output is where an encoder's packets go: into the muxer, once the track has
@@ -183,31 +273,36 @@ type output struct {
 	ledger         *ledger
 	name, language string
 	stream         *stream
+	places         int // that the track has had
 }
+
+// maxPlaces is how many tracks of the file one of the recording may take. Nobody
+// changes the codec so often who is not broken, or worse.
+const maxPlaces = 64
+
+var errManyPlaces = fmt.Errorf("av: track has changed its codec too often (allowed: %d tracks in the file)", maxPlaces)
 
 // declare sets or replaces the track's place in the file. Where packets have
-// been written, those of another encoder that needs other parameters cannot
-// follow on them: they get a further place.
-func (o *output) declare(params *ffmpeg.CodecParams, used bool) error {
+// been written, those of another encoder that needs another form cannot follow
+// on them: they get a further place.
+func (o *output) declare(f *form, used bool) error {
 	switch {
-	case o.stream != nil && sameParams(o.stream.params, params):
-		params.Close()
+	case o.stream != nil && o.stream.form.same(f):
+		f.close()
 		return nil
-	case o.stream != nil && !used:
-		return o.muxer.redeclare(o.stream, params)
+	case o.stream != nil && !used && !o.stream.wrote:
+		return o.muxer.redeclare(o.stream, f)
 	}
-	s, err := o.muxer.addStream(params, o.name, o.language, o.ledger)
+	if o.places == maxPlaces {
+		f.close()
+		return errManyPlaces
+	}
+	s, err := o.muxer.addStream(f, o.name, o.language, o.ledger)
 	if err == nil {
 		o.stream = s
+		o.places++
 	}
 	return err
-}
-
-// sameParams reports whether a decoder that is set up by one can decode the
-// packets of the other.
-func sameParams(a, b *ffmpeg.CodecParams) bool {
-	return a.Codec() == b.Codec() && a.Width() == b.Width() && a.Height() == b.Height() &&
-		a.Rate() == b.Rate() && a.Channels() == b.Channels() && bytes.Equal(a.ExtraData(), b.ExtraData())
 }
 
 // settle ends the track's account when nothing more will be written, because

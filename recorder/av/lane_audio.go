@@ -4,17 +4,20 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/roomkit-live/roomkit-go/internal/decode"
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
 // audioLane encodes PCM: lay out on the timeline, cut into the encoder's
-// frames, encode.
+// frames, encode. What is encoded and cannot or shall not be copied is decoded
+// first.
 type audioLane struct {
-	cfg   recorder.Config
-	codec string
-	out   *output
+	cfg       recorder.Config
+	codec     string
+	container container
+	out       *output
 
 	timeline *audioTimeline
 	encoder  *ffmpeg.AudioEncoder
@@ -23,11 +26,12 @@ type audioLane struct {
 	any      bool  // a frame has been encoded
 	last     int64 // time of the last packet, valid once any is set
 	bridge   bridge
+	decoding audioDecoding
 }
 
 // open makes the track's encoder.
 func (a *audioLane) open(channels int) error {
-	a.close()
+	a.closeEncoder()
 	a.timeline = newAudioTimeline(a.cfg.AudioSampleRate, channels)
 	a.timeline.decided, a.timeline.cross = a.decided, a.crossGap
 	params, err := a.openEncoder()
@@ -38,7 +42,7 @@ func (a *audioLane) open(channels int) error {
 		t.Codec = params.Codec()
 		t.Format = fmt.Sprintf("%d Hz, %d ch", a.cfg.AudioSampleRate, channels)
 	})
-	return a.out.declare(params, false)
+	return a.out.declare(encoderForm(params), false)
 }
 
 func (a *audioLane) openEncoder() (*ffmpeg.CodecParams, error) {
@@ -66,11 +70,19 @@ func (a *audioLane) reopen() error {
 		sum.advance(n)
 	}
 	a.bridge = bridge{}
-	return a.out.declare(params, true)
+	return a.out.declare(encoderForm(params), true)
+}
+
+// takes implements trackEncoder.
+func (a *audioLane) takes(s media.Sample) bool {
+	return s.PCM != nil || decodes(s, a.cfg, a.container)
 }
 
 // announce implements trackEncoder.
 func (a *audioLane) announce(t recorder.Track) error {
+	if !t.Encoded.IsZero() {
+		return a.open(decode.Channels(&media.Encoded{Format: &t.Encoded}))
+	}
 	if t.Audio.IsZero() {
 		return nil
 	}
@@ -87,7 +99,7 @@ func (a *audioLane) prepare(first media.Sample) error {
 	if a.any && a.encoder == nil {
 		return a.reopen()
 	}
-	channels := first.PCM.Format.Channels
+	channels := channelsOf(first)
 	if a.encoder != nil && (a.timeline.channels == channels || first.Direction == media.Outbound || a.out.muxer.isFixed()) {
 		return nil
 	}
@@ -96,6 +108,14 @@ func (a *audioLane) prepare(first media.Sample) error {
 
 // encode implements trackEncoder.
 func (a *audioLane) encode(at time.Duration, s media.Sample) error {
+	if s.Encoded != nil {
+		return a.decode(at, s)
+	}
+	return a.layOut(at, s)
+}
+
+// layOut takes PCM.
+func (a *audioLane) layOut(at time.Duration, s media.Sample) error {
 	a.out.ledger.take()
 	what, err := a.timeline.add(s.Direction, at, s.PCM)
 	if err == nil {
@@ -154,7 +174,7 @@ func (a *audioLane) packet(p *ffmpeg.Packet) error {
 	p.SetDTS(p.DTS() + a.bridge.length)
 	a.last = p.PTS()
 	a.bridge.see(p)
-	return a.out.stream.write(p)
+	return a.out.stream.write(encodedPacket(p, p.PTS()+p.Duration()))
 }
 
 // flush implements trackEncoder.
@@ -172,7 +192,13 @@ func (a *audioLane) flush() error {
 	return a.encoder.Flush(a.emit)
 }
 
+// close implements trackEncoder.
 func (a *audioLane) close() {
+	a.decoding.close()
+	a.closeEncoder()
+}
+
+func (a *audioLane) closeEncoder() {
 	if a.encoder != nil {
 		a.encoder.Close()
 		a.timeline.close()

@@ -15,14 +15,15 @@ import (
 const videoTimescale = 90_000
 
 // videoLane encodes raw pictures: convert into the track's size and colour,
-// unless they have both, stamp, encode.
+// unless they have both, stamp, encode. What is encoded and cannot or shall not
+// be copied is decoded first.
 type videoLane struct {
-	cfg      recorder.Config
-	encoders []string // to try, best first
-	out      *output
-	gate     *gate
-	hides    bool                            // the container has edit lists
-	notify   func(encoder string, err error) // of an encoder that would not open
+	cfg       recorder.Config
+	encoders  []string // to try, best first
+	container container
+	out       *output
+	gate      *gate
+	notify    func(encoder string, err error) // of an encoder that would not open
 
 	format    media.VideoFormat // of the track: the first picture's, made even
 	frame     *ffmpeg.Frame
@@ -36,11 +37,13 @@ type videoLane struct {
 	away    bool  // nothing has been encoded since the encoder was closed
 	lastKey int64
 	lastCut time.Duration // for which a keyframe has been made
+
+	decoding pictureDecoding
 }
 
 // open makes the track's encoder for pictures of a format.
 func (v *videoLane) open(f media.VideoFormat) error {
-	v.close()
+	v.closeEncoder()
 	v.format = trackFormat(f)
 	var errs error
 	for _, name := range v.encoders {
@@ -69,7 +72,7 @@ func (v *videoLane) open(f media.VideoFormat) error {
 		t.Codec = params.Codec()
 		t.Format = fmt.Sprintf("%dx%d", v.format.Width, v.format.Height)
 	})
-	return v.out.declare(params, v.any)
+	return v.out.declare(encoderForm(params), v.any)
 }
 
 // trackFormat is what pictures of a format are encoded as: 4:2:0 wants even
@@ -82,9 +85,17 @@ func trackFormat(f media.VideoFormat) media.VideoFormat {
 	return media.VideoFormat{Width: (f.Width + 1) &^ 1, Height: (f.Height + 1) &^ 1, Color: color, Rate: f.Rate}
 }
 
+// takes implements trackEncoder.
+func (v *videoLane) takes(s media.Sample) bool {
+	return s.Picture != nil || decodes(s, v.cfg, v.container)
+}
+
 // announce implements trackEncoder.
 func (v *videoLane) announce(t recorder.Track) error {
 	v.format.Rate = t.Video.Rate
+	if !t.Encoded.IsZero() {
+		return v.foresee(&t.Encoded, nil)
+	}
 	if t.Video.Width == 0 {
 		return nil
 	}
@@ -102,7 +113,14 @@ func (v *videoLane) prepare(first media.Sample) error {
 		v.away = true
 		return v.open(v.format)
 	}
-	f := first.Picture.Format
+	if first.Encoded != nil {
+		return v.foresee(first.Encoded.Format, first.Encoded.Data)
+	}
+	return v.suit(first.Picture.Format)
+}
+
+// suit opens the encoder for pictures of a format, unless it is.
+func (v *videoLane) suit(f media.VideoFormat) error {
 	f.Rate = v.format.Rate
 	if v.encoder != nil && (trackFormat(f) == v.format || v.out.muxer.isFixed()) {
 		return nil
@@ -112,13 +130,22 @@ func (v *videoLane) prepare(first media.Sample) error {
 
 // encode implements trackEncoder.
 func (v *videoLane) encode(at time.Duration, s media.Sample) error {
+	if s.Encoded != nil {
+		return v.decode(at, s)
+	}
+	v.flushDecoder()
+	return v.show(at, s.Picture, 1)
+}
+
+// show encodes a picture, which stands for so many of the track's samples.
+func (v *videoLane) show(at time.Duration, picture *media.Picture, samples int) error {
 	if at < 0 {
-		v.out.ledger.drop(recorder.DropBeforeStart)
+		v.out.ledger.dropAll(recorder.DropBeforeStart, samples)
 		return nil
 	}
 	pts := videoPosition(at)
 	if v.any && pts <= v.last {
-		v.out.ledger.drop(recorder.DropLate)
+		v.out.ledger.dropAll(recorder.DropLate, samples)
 		return nil
 	}
 	returned := v.away
@@ -136,9 +163,13 @@ func (v *videoLane) encode(at time.Duration, s media.Sample) error {
 		// one.
 		v.delta = min(pts-v.last, 2*v.delta)
 	}
-	v.out.ledger.accept(pts)
-	if err := v.convertAndEncode(s.Picture, pts, key); err != nil {
-		v.out.ledger.retract(false)
+	for range samples {
+		v.out.ledger.accept(pts)
+	}
+	if err := v.convertAndEncode(picture, pts, key); err != nil {
+		for range samples {
+			v.out.ledger.retract(false)
+		}
 		return err
 	}
 	if key {
@@ -171,7 +202,7 @@ func (v *videoLane) blank(until int64) error {
 
 // mayBeFirst reports whether the file might have to begin with this picture:
 // where the container cannot hide those before it, it must need none of them.
-func (v *videoLane) mayBeFirst() bool { return !v.hides && !v.gate.isSettled() }
+func (v *videoLane) mayBeFirst() bool { return !v.container.isHybrid() && !v.gate.isSettled() }
 
 // convertAndEncode leaves the first step out for a picture that is in the
 // track's size, format and colour already.
@@ -195,12 +226,25 @@ func videoPosition(at time.Duration) int64 { return ticks(at, videoTimescale) }
 func (v *videoLane) packet(p *ffmpeg.Packet) error {
 	p.SetDuration(v.delta)
 	v.out.ledger.span(timeOf(p.PTS(), videoTimescale), timeOf(p.PTS()+v.delta, videoTimescale))
-	return v.out.stream.write(p)
+	return v.out.stream.write(encodedPacket(p, p.PTS()))
 }
 
-func (v *videoLane) flush() error { return v.encoder.Flush(v.emit) }
+// flush implements trackEncoder.
+func (v *videoLane) flush() error {
+	v.flushDecoder()
+	if v.encoder == nil { // no picture has come out of the decoder
+		return nil
+	}
+	return v.encoder.Flush(v.emit)
+}
 
+// close implements trackEncoder.
 func (v *videoLane) close() {
+	v.closeDecoder()
+	v.closeEncoder()
+}
+
+func (v *videoLane) closeEncoder() {
 	if v.encoder != nil {
 		v.encoder.Close()
 		if v.frame != nil {

@@ -22,6 +22,7 @@ type ledger struct {
 	held    int64 // samples whose end is not known yet; see take
 	failure error // see fault
 	through int64 // what was confirmed last
+	trimmed bool  // see trim
 	kept    tally // of the files that are finished
 }
 
@@ -85,6 +86,13 @@ func (l *ledger) drop(reason recorder.DropReason) {
 	l.result.Drop(reason, 1)
 }
 
+// dropAll counts several that are not in the file.
+func (l *ledger) dropAll(reason recorder.DropReason, samples int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result.Drop(reason, int64(samples))
+}
+
 // accept counts a sample on its way, which is in the file once everything up to
 // end is: the end of audio, the beginning of a picture.
 func (l *ledger) accept(end int64) {
@@ -119,6 +127,21 @@ func (l *ledger) release(reason recorder.DropReason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.held--
+}
+
+// untake takes take back for samples that are counted otherwise.
+func (l *ledger) untake(samples int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held -= int64(samples)
+}
+
+// split says that what comes next is another piece of a sample that is counted
+// already: it will be counted as well, and this makes up for it.
+func (l *ledger) split() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result.SamplesWritten--
 }
 
 // retract takes the latest sample back, which is held or accepted: the caller
@@ -171,20 +194,27 @@ func (l *ledger) span(from, to time.Duration) {
 }
 
 // trim counts samples from before the origin, given in the track's time base,
-// as not in the file: audio that ends before it, and pictures that another one
-// had replaced by then.
-func (l *ledger) trim(origin int64) {
+// as not in the file: audio that ends before it, and pictures that will not be
+// seen. shows tells which of them are all the same.
+func (l *ledger) trim(origin int64, shows func(mark int64) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before := 0
-	for l.head+before < len(l.pending) && l.pending[l.head+before] <= origin {
-		before++
+	if l.trimmed { // by the track's first place in the file
+		return
 	}
-	if l.result.Kind.IsPicture() && before > 0 {
-		before--
+	l.trimmed = true
+	way := l.pending[l.head:]
+	n, kept := 0, 0
+	for n < len(way) && way[n] <= origin {
+		if shows(way[n]) {
+			way[kept] = way[n]
+			kept++
+		}
+		n++
 	}
-	l.head += before
-	l.result.Drop(recorder.DropBeforeStart, int64(before))
+	copy(way[n-kept:n], way[:kept]) // they move to the end of what is dropped
+	l.head += n - kept
+	l.result.Drop(recorder.DropBeforeStart, int64(n-kept))
 }
 
 // miss counts the samples on their way up to and with to as come too late.

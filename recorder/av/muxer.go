@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
@@ -27,7 +26,7 @@ type muxer struct {
 	holdOff time.Duration // how long after the first sample the file begins at the latest
 	rotate  recorder.Rotate
 	create  func(*outputFile) (fileWriter, error)
-	packets chan packet
+	packets *packetQueue
 	taken   atomic.Int64  // bytes of media so far, written or on their way
 	cut     atomic.Int64  // time zero of the next part, in nanoseconds from the gate's; noCut if none is planned
 	done    chan struct{} // closed when the goroutine has ended
@@ -35,6 +34,7 @@ type muxer struct {
 	// The goroutine has these for itself.
 	begun  bool
 	held   []packet
+	inFile packet    // what is being written, here so that it need not be allocated
 	known  []*stream // those that have had a packet
 	number int       // of the part that is being written
 	latest time.Duration
@@ -50,9 +50,9 @@ type muxer struct {
 }
 
 const (
-	// packetQueue is how many packets may wait for the disk: about ten seconds
-	// of a room of four, encoded.
-	packetQueue = 2048
+	// packetQueueLimit is how many packets may wait for the disk: about ten
+	// seconds of a room of four, encoded.
+	packetQueueLimit = 2048
 	// tickInterval is how often the muxer looks after what stands still, in
 	// real time.
 	tickInterval = 250 * time.Millisecond
@@ -68,21 +68,20 @@ var errNoMemory = errors.New("av: out of memory")
 // start begins the muxer's work with the first file.
 func (m *muxer) start(first *part) {
 	m.part, m.number = first, 1
-	m.packets, m.done = make(chan packet, packetQueue), make(chan struct{})
+	m.packets, m.done = newPacketQueue(), make(chan struct{})
 	m.cut.Store(noCut)
 	go m.run()
 }
 
-// addStream adds a stream; the muxer takes over params. It fails with
+// addStream adds a stream; the muxer takes over its form. It fails with
 // [recorder.ErrLateTrack] once the streams are fixed.
-func (m *muxer) addStream(params *ffmpeg.CodecParams, name, language string, l *ledger) (*stream, error) {
-	_, rate := params.TimeBase()
-	s := &stream{muxer: m, params: params, name: name, language: language, ledger: l,
-		audio: params.Rate() > 0, rate: int64(rate)}
+func (m *muxer) addStream(f *form, name, language string, l *ledger) (*stream, error) {
+	s := &stream{muxer: m, form: f, forms: []*form{f}, name: name, language: language, ledger: l,
+		audio: f.audio, rate: f.rate}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fixed {
-		params.Close()
+		f.close()
 		return nil, recorder.ErrLateTrack
 	}
 	m.streams = append(m.streams, s)
@@ -90,17 +89,35 @@ func (m *muxer) addStream(params *ffmpeg.CodecParams, name, language string, l *
 }
 
 // redeclare replaces what describes a stream that has had no packets. The muxer
-// takes over params. It fails as addStream does.
-func (m *muxer) redeclare(s *stream, params *ffmpeg.CodecParams) error {
+// takes over the form. It fails as addStream does.
+func (m *muxer) redeclare(s *stream, f *form) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fixed {
-		params.Close()
+		f.close()
 		return recorder.ErrLateTrack
 	}
-	s.params.Close()
-	s.params = params
+	s.form.close()
+	s.form, s.forms = f, []*form{f}
+	s.rate, s.audio = f.rate, f.audio
 	return nil
+}
+
+// change lets the packets that follow in a stream have another form, which the
+// muxer takes over: s.form is that, or one of the latest which says the same. A
+// camera may go to and fro between two for days.
+func (m *muxer) change(s *stream, f *form) {
+	const latest = 64
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, old := range s.forms[max(len(s.forms)-latest, 0):] {
+		if old.same(f) {
+			f.close()
+			s.form = old
+			return
+		}
+	}
+	s.form, s.forms = f, append(s.forms, f)
 }
 
 func (m *muxer) isFixed() bool {
@@ -125,24 +142,26 @@ func (m *muxer) fail(err error) {
 
 // close finishes the file after the last packet. No write may follow. Wait for
 // done, then outcomes tells what became of it.
-func (m *muxer) close() { close(m.packets) }
+func (m *muxer) close() { m.packets.close() }
 
 func (m *muxer) run() {
 	defer close(m.done)
 	ticker := time.NewTicker(tickInterval)
 	defer ticker.Stop()
-	for {
+	var batch []packet
+	for closed := false; !closed; {
 		select {
-		case p, more := <-m.packets:
-			if !more {
-				m.end()
-				return
+		case <-m.packets.wake:
+			batch, closed = m.packets.take(batch)
+			for _, p := range batch {
+				m.take(p)
 			}
-			m.take(p)
+			clear(batch) // what they refer to is not held any longer
 		case <-ticker.C:
 			m.lookAfter()
 		}
 	}
+	m.end()
 }
 
 func (m *muxer) take(p packet) {
@@ -152,7 +171,7 @@ func (m *muxer) take(p packet) {
 		return
 	}
 	m.held = append(m.held, p)
-	if m.open && m.gate.isSettled() || p.data != nil && p.time() >= leadIn+m.holdOff {
+	if m.open && m.gate.isSettled() || !p.isEnd() && p.time() >= leadIn+m.holdOff {
 		m.begin()
 	}
 }
@@ -179,7 +198,7 @@ func (m *muxer) beginPart() {
 	if m.rotate.Duration > 0 {
 		m.cut.Store(int64(m.part.start + m.rotate.Duration))
 	}
-	over := func(s *stream) bool { return s.ended && s.part != m.number }
+	over := func(s *stream) bool { return s.ended && s.away && s.part != m.number }
 	m.mu.Lock()
 	m.fixed = !m.open
 	err := m.part.writer.begin(slices.DeleteFunc(slices.Clone(m.streams), over))
@@ -193,14 +212,19 @@ func (m *muxer) beginPart() {
 func (m *muxer) put(p packet) {
 	s := p.stream
 	if !s.known {
+		if p.isEnd() || m.err() != nil { // it may still become another one, or there may be no file
+			s.ended = p.isEnd()
+			p.free()
+			return
+		}
 		m.meet(s)
 	}
 	s.seen = m.tick
-	s.ended = p.data == nil // until it goes on, if it does
+	s.ended = p.isEnd() // until it goes on, if it does
 	switch {
 	case s.ended:
 		m.release(s)
-	case !s.lead.take(p.data):
+	case !s.lead.take(p):
 		m.release(s)
 		m.route(p)
 	}
@@ -210,10 +234,12 @@ func (m *muxer) put(p packet) {
 func (m *muxer) meet(s *stream) {
 	s.known = true
 	m.known = append(m.known, s)
-	s.lead = lead{origin: ticks(m.gate.settle(), s.rate), audio: s.audio}
+	s.lead = lead{origin: ticks(m.gate.settle(), s.rate), audio: s.audio, hides: m.open}
 	if m.open {
 		s.lead.preroll = decoderPreroll
-		s.priming = int64(s.params.InitialPadding())
+		m.mu.Lock()
+		s.priming = s.form.priming
+		m.mu.Unlock()
 	}
 	if s.part = 1; m.number > 1 {
 		s.part = m.number - 1 // it comes into this one by its time, as those left behind
@@ -226,27 +252,39 @@ func (m *muxer) release(s *stream) {
 	if s.lead.over {
 		return
 	}
-	s.ledger.trim(s.lead.origin)
+	s.ledger.trim(s.lead.origin, s.lead.shows)
 	for _, p := range s.lead.release() {
-		m.route(packet{s, p})
+		m.route(p)
 	}
 }
 
 // write writes a packet at its time on the file's timeline.
 func (m *muxer) write(p packet) {
 	s := p.stream
-	m.remember(p)
-	through, at := p.through(), p.data.PTS()
-	if !s.audio && at <= s.last { // behind the picture that stands at the origin: see lookAfter
-		at = s.last + 1
+	if !s.audio && p.dts <= s.last { // behind the picture that stands at the origin: see lookAfter
+		p.dts = s.last + m.closest()
+		p.pts = max(p.pts, p.dts)
 	}
-	s.last = at
-	p.data.SetDTS(p.data.DTS() - p.data.PTS() + at - s.base)
-	p.data.SetPTS(at - s.base)
-	m.part.any, m.part.end = true, max(m.part.end, timeOf(at+p.data.Duration(), s.rate))
-	if err := m.part.writer.write(s, p.data, through); err != nil {
+	s.last = p.dts
+	m.part.any, m.part.end = true, max(m.part.end, timeOf(p.pts+p.duration, s.rate))
+	m.inFile = p
+	m.inFile.pts -= s.base
+	m.inFile.dts -= s.base
+	if err := m.part.writer.write(&m.inFile); err != nil {
 		m.fail(fmt.Errorf("av: file cannot be written: %w", err))
 	}
+	p.coded, p.data = m.inFile.coded, m.inFile.data // unless the writer has taken them
+	m.inFile = packet{}
+	m.leave(p)
+}
+
+// closest is how far apart pictures are at least that can be told apart in the
+// file, in ticks.
+func (m *muxer) closest() int64 {
+	if m.open {
+		return 1
+	}
+	return squeezeStep
 }
 
 // lookAfter does what no packet is the occasion for.
@@ -293,7 +331,9 @@ func (m *muxer) end() {
 	m.part = nil
 	for _, s := range m.streams {
 		s.forget()
-		s.params.Close()
+		for _, f := range s.forms {
+			f.close()
+		}
 	}
 }
 

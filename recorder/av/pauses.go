@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/roomkit-live/roomkit-go/internal/bitstream"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
@@ -73,16 +74,19 @@ func (p *pauses) end(at time.Duration) error {
 	return nil
 }
 
-// apply maps a sample's time and cuts off, to the frame, what was captured in a
-// pause. It reports whether anything is left. The caller's PCM is borrowed and
-// not changed.
+// apply maps a sample's time and cuts off what was captured in a pause: of PCM
+// to the frame. Nobody can cut an encoded packet, so one of which any part was
+// captured in a pause is left out as a whole, and the timeline fills up what of
+// it was not. Pictures are left out that were captured in one; of those encoded
+// the next may need them. It reports whether anything is left. The caller's
+// PCM is borrowed and not changed.
 func (p *pauses) apply(s media.Sample) (media.Sample, bool) {
-	end := s.Time
-	if s.PCM != nil {
-		end += s.PCM.Duration()
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.list) == 0 {
+		return s, true
+	}
+	end := s.Time + soundLength(s)
 	p.seen = max(p.seen, end)
 	first := sort.Search(len(p.list), func(i int) bool { return p.list[i].covers(s.Time) })
 	list := p.list[first:]
@@ -91,14 +95,76 @@ func (p *pauses) apply(s media.Sample) (media.Sample, bool) {
 		shift = p.list[first-1].after()
 	}
 	switch {
-	case len(list) == 0 || list[0].from >= end && list[0].from > s.Time:
-	case s.PCM == nil:
+	case s.PCM == nil && touches(list, s.Time, end):
 		return s, false
-	default:
+	case s.PCM != nil && len(list) > 0 && list[0].from < end:
 		return splice(s, shift, list)
 	}
 	s.Time -= shift
 	return s, true
+}
+
+// touches reports whether anything was captured in one of some pauses from one
+// time to another; if they are the same, at that time.
+func touches(list []interval, from, to time.Duration) bool {
+	for _, i := range list {
+		if i.from >= to && i.from > from {
+			return false
+		}
+		if i.open || i.to > max(i.from, from) {
+			return true
+		}
+	}
+	return false
+}
+
+// soundLength is how long a sample is to be heard, 0 for pictures and for what
+// cannot be told; the lane will say what is wrong with that.
+func soundLength(s media.Sample) time.Duration {
+	if s.PCM != nil {
+		return s.PCM.Duration()
+	}
+	if s.Encoded == nil {
+		return 0
+	}
+	e := s.Encoded
+	switch f := e.Format; f.Codec {
+	case media.Opus:
+		n, _ := bitstream.OpusDuration(e.Data)
+		return timeOf(int64(n), opusTicks)
+	case media.AAC:
+		return max(e.Duration, aacLength(e))
+	case media.PCMU, media.PCMA:
+		return timeOf(int64(len(e.Data)/f.Channels), int64(f.Rate))
+	case media.G722: // two samples in a byte
+		return timeOf(int64(2*len(e.Data)), 16000)
+	}
+	return 0
+}
+
+// aacLength is how long the frames of a sample are to be heard.
+func aacLength(e *media.Encoded) (length time.Duration) {
+	config, rest := e.Format.Config, e.Data
+	if e.Format.Packing != media.ADTS {
+		rate, _, n, err := bitstream.ParseAAC(config)
+		if err != nil {
+			return 0
+		}
+		return timeOf(int64(n), int64(rate))
+	}
+	for len(rest) > 0 {
+		_, header, after, err := bitstream.SplitADTS(rest)
+		if err != nil {
+			return length
+		}
+		rate, _, n, err := bitstream.ParseAAC(header[:])
+		if err != nil {
+			return length
+		}
+		length += timeOf(int64(n), int64(rate))
+		rest = after
+	}
+	return length
 }
 
 // splice takes what was captured in some pauses out of PCM; shift is that of

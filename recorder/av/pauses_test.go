@@ -103,3 +103,47 @@ func TestPausesKeepTheirOrder(t *testing.T) {
 		t.Errorf("paused twice: %v", err)
 	}
 }
+
+// An encoded packet, of 20 ms from 100 ms on, is whole or not there.
+func TestPausesLeaveOutPackets(t *testing.T) {
+	const cut, hold = recorder.PauseCut, recorder.PauseHold
+	frame := []byte{0x21, 0, 0x49, 0x90, 2, 0x19, 0, 0x23, 0x80}
+	config := []byte{0x11, 0x90} // 48 kHz
+	adts := append([]byte{0xFF, 0xF1, 0x4C, 0x80, 2, 0x1F, 0xFC}, frame...)
+	opus := &media.EncodedFormat{Codec: media.Opus}
+	for name, e := range map[string]*media.Encoded{
+		"opus": {Format: opus, Data: []byte{0xF8, 0xFF, 0xFE}},
+		"aac":  {Format: &media.EncodedFormat{Codec: media.AAC, Config: config}, Data: frame},
+		"adts": {Format: &media.EncodedFormat{Codec: media.AAC, Packing: media.ADTS}, Data: adts},
+		"pcmu": {Format: &media.EncodedFormat{Codec: media.PCMU, Rate: 8000, Channels: 2}, Data: make([]byte, 320)},
+		"g722": {Format: &media.EncodedFormat{Codec: media.G722, Channels: 1}, Data: make([]byte, 160)},
+	} {
+		for plan, c := range map[string]struct {
+			plan []planned
+			to   float64 // ms, -1 if it is left out
+		}{
+			"none":           {nil, 100},
+			"behind":         {[]planned{{122, 0, cut}}, 100},
+			"within":         {[]planned{{90, 130, cut}}, -1},
+			"open":           {[]planned{{50, 0, hold}}, -1},
+			"into":           {[]planned{{119, 0, cut}}, -1},
+			"out of":         {[]planned{{50, 101, hold}}, -1},
+			"inside":         {[]planned{{105, 106, cut}}, -1},
+			"behind cut":     {[]planned{{50, 100, cut}}, 50},
+			"behind hold":    {[]planned{{50, 100, hold}}, 100},
+			"nothing long":   {[]planned{{104, 104, cut}}, 100},
+			"nothing, into":  {[]planned{{104, 104, cut}, {110, 0, cut}}, -1},
+			"cut, then into": {[]planned{{20, 40, cut}, {119, 0, hold}}, -1},
+			"two before":     {[]planned{{20, 40, cut}, {60, 70, hold}, {80, 90, cut}}, 70},
+		} {
+			got, ok := plannedPauses(t, c.plan).apply(media.Sample{Time: ms(100), Encoded: e})
+			if ok != (c.to >= 0) || ok && got.Time != ms(c.to) {
+				t.Errorf("%s, %s: %v, %v, want %v ms", name, plan, got.Time, ok, c.to)
+			}
+		}
+		p := &pauses{}
+		if n := testing.AllocsPerRun(100, func() { p.apply(media.Sample{Time: ms(100), Encoded: e}) }); n > 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}

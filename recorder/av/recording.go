@@ -82,21 +82,20 @@ func (r *Recording) addLane(t recorder.Track) (l *lane, known bool, err error) {
 	if r.muxer.isFixed() {
 		return nil, false, recorder.ErrLateTrack
 	}
-	l, err = r.newLane(t)
-	if err != nil {
-		return nil, false, err
-	}
+	l = r.newLane(t)
 	r.lanes = append(r.lanes, l)
 	r.gate.expect()
 	return l, false, nil
 }
 
-func (r *Recording) newLane(t recorder.Track) (*lane, error) {
-	l := &lane{id: t.ID, gate: r.gate, pauses: r.pauses, muxer: r.muxer, kind: t.Kind, ledger: newLedger(t)}
+func (r *Recording) newLane(t recorder.Track) *lane {
+	l := &lane{id: t.ID, gate: r.gate, pauses: r.pauses, muxer: r.muxer, kind: t.Kind, ledger: newLedger(t), request: t.RequestKeyFrame}
 	l.out = &output{muxer: r.muxer, ledger: l.ledger, name: t.Title(), language: t.Language}
-	var err error
-	l.encoder, err = r.newEncoder(t, l.out)
-	return l, err
+	l.choose = func(f *media.EncodedFormat) (trackEncoder, error) {
+		t.RequestKeyFrame = l.request
+		return r.newEncoder(t, f, l.out)
+	}
+	return l
 }
 
 func (r *Recording) removeLane(l *lane) {
@@ -125,7 +124,7 @@ func (r *Recording) openMuxer() error {
 func (r *Recording) createWriter(f *outputFile) (fileWriter, error) {
 	if r.plan.container.isHybrid() {
 		return newHybridFile(f, mp4.Options{
-			FastStart: frontSpace(r.cfg.File.FastStart), SyncInterval: r.cfg.File.SyncInterval, Reserve: r.cfg.File.IndexReserve,
+			FastStart: frontSpace(r.cfg.File.FastStart), SyncInterval: r.cfg.File.SyncInterval, Reserve: r.cfg.File.IndexReserve, Direct: r.cfg.File.Direct,
 			QuickTime: f.format == "mov", Title: r.cfg.Title, Tool: "RoomKit", Created: r.started.UTC(),
 		})
 	}
@@ -135,24 +134,47 @@ func (r *Recording) createWriter(f *outputFile) (fileWriter, error) {
 	})
 }
 
-// newEncoder makes what the track is encoded with, not open yet.
-func (r *Recording) newEncoder(t recorder.Track, out *output) (trackEncoder, error) {
+// newEncoder makes what the track is encoded or copied with, not open yet; see
+// [chooser].
+func (r *Recording) newEncoder(t recorder.Track, f *media.EncodedFormat, out *output) (trackEncoder, error) {
+	if f != nil && f.Codec.IsPicture() != t.Kind.IsPicture() {
+		return nil, errWrongKind
+	}
+	if f != nil {
+		what, err := treat(f.Codec, r.cfg, r.plan.container)
+		if err != nil {
+			return nil, err
+		}
+		if what == copied {
+			return r.newCopier(t, f, out)
+		}
+	}
 	if t.Kind == media.KindAudio {
 		if r.plan.audio == "" {
 			return nil, &recorder.ConfigError{Field: "AudioCodec", Value: "copy",
 				Allowed: "for raw audio of " + t.Participant + ": aac or libopus"}
 		}
-		return &audioLane{cfg: r.cfg, codec: r.plan.audio, out: out}, nil
+		return &audioLane{cfg: r.cfg, codec: r.plan.audio, container: r.plan.container, out: out}, nil
 	}
 	if len(r.plan.video) == 0 {
 		return nil, &recorder.ConfigError{Field: "VideoCodec", Value: "copy",
 			Allowed: "for raw video of " + t.Participant + ": auto or an encoder"}
 	}
 	return &videoLane{
-		cfg: r.cfg, encoders: r.plan.video, out: out, gate: r.gate, hides: r.plan.container.isHybrid(),
+		cfg: r.cfg, encoders: r.plan.video, container: r.plan.container, out: out, gate: r.gate,
+		decoding: pictureDecoding{request: t.RequestKeyFrame},
 		notify: func(encoder string, err error) {
 			r.log.Warn("video encoder failed to open, trying the next", "encoder", encoder, "reason", err)
 		},
+	}, nil
+}
+
+func (r *Recording) newCopier(t recorder.Track, f *media.EncodedFormat, out *output) (trackEncoder, error) {
+	if f.Codec == media.Opus || f.Codec == media.AAC {
+		return &audioCopy{codec: f.Codec, out: out, hides: r.plan.container.isHybrid()}, nil
+	}
+	return &videoCopy{
+		cfg: r.cfg, codec: f.Codec, out: out, hides: r.plan.container.isHybrid(), request: t.RequestKeyFrame,
 	}, nil
 }
 
@@ -183,7 +205,7 @@ func (r *Recording) Stop(ctx context.Context) (recorder.Result, error) {
 func (r *Recording) finish() {
 	defer close(r.stopped)
 	for _, l := range r.lanes {
-		if err := l.Close(); err != nil {
+		if err := l.finish(); err != nil {
 			l.ledger.fault(err)
 		}
 	}

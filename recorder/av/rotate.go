@@ -51,15 +51,15 @@ func (m *muxer) lastCut(at time.Duration) (cut time.Duration, ok bool) {
 func (m *muxer) route(p packet) {
 	s := p.stream
 	if m.err() != nil {
-		p.data.Free()
+		p.free()
 		return
 	}
 	m.latest = max(m.latest, p.time())
 	m.planBySize()
 	switch cut := m.nextCut(); {
-	case s.part <= m.number && cut != noCut && s.canBegin(p.data, cut):
+	case s.part <= m.number && cut != noCut && s.canBegin(p, cut):
 		m.move(s, p, m.number+1, cut)
-	case s.part < m.number && s.canBegin(p.data, m.part.start):
+	case s.part < m.number && s.canBegin(p, m.part.start):
 		m.move(s, p, m.number, m.part.start)
 	}
 	m.deliver(p)
@@ -69,12 +69,11 @@ func (m *muxer) route(p packet) {
 func (m *muxer) deliver(p packet) {
 	switch s := p.stream; {
 	case s.part < m.number: // its part is closed
-		m.remember(p)
-		s.ledger.miss(p.through())
-		p.data.Free()
+		s.ledger.miss(p.mark)
+		m.leave(p)
 	case s.part > m.number:
 		m.held = append(m.held, p)
-		m.bytes += len(p.data.Data())
+		m.bytes += len(p.data)
 	default:
 		m.write(p)
 	}
@@ -94,21 +93,21 @@ func (m *muxer) move(s *stream, first packet, number int, start time.Duration) {
 	preroll := s.recent
 	s.recent = nil
 	if len(preroll) > 0 { // else it begins with its first packet of all
-		s.priming = first.data.PTS() - preroll[0].PTS()
+		s.priming = first.pts - preroll[0].pts
 	}
 	for _, p := range preroll {
-		m.deliver(packet{s, p})
+		m.deliver(p)
 	}
 }
 
-// remember keeps a packet as preroll for the next part.
-func (m *muxer) remember(p packet) {
-	if !p.stream.audio || !m.open || !m.rotates() {
+// leave is the end of a packet's way, or its beginning as preroll for the next
+// part.
+func (m *muxer) leave(p packet) {
+	if p.stream.audio && m.open && m.rotates() && !p.isEnd() {
+		p.stream.remember(p)
 		return
 	}
-	if err := p.stream.remember(p.data); err != nil {
-		m.fail(err)
-	}
+	p.free()
 }
 
 // turnIfDue goes over to the next part when all have moved that are to be
@@ -135,8 +134,8 @@ func (m *muxer) isTurnDue() bool {
 func (m *muxer) turnAtEnd() {
 	for len(m.held) > 0 {
 		if m.err() != nil {
-			for _, p := range m.held {
-				p.data.Free()
+			for i := range m.held {
+				m.held[i].free()
 			}
 			m.held = nil
 			return

@@ -80,6 +80,7 @@ const (
 	held               // not decided yet
 	beforeStart        // all of it was captured before zero
 	behind             // all of its place is taken already
+	surplus            // its source runs fast; encoded audio only
 )
 
 // add takes a piece of audio that was captured at a time counted from the

@@ -4,39 +4,41 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
+	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
-// trimmed gives packets at the given times, keyframes negative, to a lead that
-// ends at 100, and returns the times of those that are let out.
-func trimmed(t *testing.T, audio bool, times ...int64) (got []int64) {
-	t.Helper()
-	l := lead{origin: 100, preroll: decoderPreroll, audio: audio}
-	out := func(p *ffmpeg.Packet) {
-		got = append(got, p.PTS())
-		p.Free()
-	}
-	for _, at := range times {
-		p := ffmpeg.NewPacket()
-		if err := p.SetData([]byte{0}, max(at, -at), max(at, -at), 10, at < 0); err != nil {
-			t.Fatal(err)
-		}
+// shown is a packet of a picture, keyframes negative, or of audio.
+type shown struct{ dts, pts int64 }
+
+// trimmed gives packets to a lead that ends at 100, and returns the times of
+// those that are let out.
+func trimmed(audio, hides bool, packets ...shown) (got []int64) {
+	l := lead{origin: 100, preroll: decoderPreroll, audio: audio, hides: hides}
+	for _, at := range packets {
+		p := packet{dts: max(at.dts, -at.dts), pts: at.pts, duration: 10, key: at.dts < 0, data: []byte{0}}
 		if l.take(p) {
 			continue
 		}
 		for _, held := range l.release() {
-			out(held)
+			got = append(got, held.pts)
 		}
-		out(p)
+		got = append(got, p.pts)
 	}
 	for _, held := range l.release() {
-		out(held)
+		got = append(got, held.pts)
 	}
 	return got
 }
 
+func inOrder(times []int64) (packets []shown) {
+	for _, at := range times {
+		packets = append(packets, shown{at, max(at, -at)})
+	}
+	return packets
+}
+
 func TestTrim(t *testing.T) {
-	before := ffmpeg.LiveObjects()
 	for name, c := range map[string]struct {
 		audio       bool
 		times, want []int64
@@ -52,26 +54,38 @@ func TestTrim(t *testing.T) {
 		"picture that stands at the end":  {false, []int64{-35}, []int64{100}},
 		"pictures of which none is later": {false, []int64{-35, 45, 55}, []int64{35, 45, 100}},
 	} {
-		if got := trimmed(t, c.audio, c.times...); !slices.Equal(got, c.want) {
+		if got := trimmed(c.audio, true, inOrder(c.times)...); !slices.Equal(got, c.want) {
 			t.Errorf("%s: kept %v, want %v", name, got, c.want)
 		}
 	}
-	if after := ffmpeg.LiveObjects(); after != before {
-		t.Errorf("%d packets are left", after-before)
+}
+
+// Copied pictures come in the order of decoding, and are told apart by when
+// they are shown.
+func TestTrimReordered(t *testing.T) {
+	group := []shown{{-20, 40}, {30, 80}, {40, 60}, {60, 120}, {70, 90}, {80, 110}, {105, 130}}
+	if got, want := trimmed(false, true, group...), []int64{40, 80, 60, 120, 100, 110, 130}; !slices.Equal(got, want) {
+		t.Errorf("with edit lists: shown at %v, want %v", got, want)
+	}
+	if got, want := trimmed(false, false, group...), []int64{100, 190, 280, 370, 460, 550, 130}; !slices.Equal(got, want) {
+		t.Errorf("without: shown at %v, want %v", got, want)
 	}
 }
 
-// The packet of one picture does not account for the next one, which begins
-// where it ends.
-func TestPacketAccountsForItsOwnSamples(t *testing.T) {
-	for audio, want := range map[bool]int64{false: 100, true: 110} {
-		p := ffmpeg.NewPacket()
-		if err := p.SetData([]byte{0}, 100, 100, 10, true); err != nil {
-			t.Fatal(err)
+// The account of what is before the origin goes by what will be seen.
+func TestTrimLedger(t *testing.T) {
+	for hides, want := range map[bool]int64{true: 3, false: 0} {
+		l := lead{origin: 100, hides: hides}
+		account := newLedger(recorder.Track{Kind: media.KindVideo})
+		for _, at := range []shown{{-20, 40}, {30, 80}, {40, 60}, {60, 120}, {70, 90}, {80, 110}} {
+			account.accept(max(at.dts, -at.dts))
+			l.take(packet{dts: max(at.dts, -at.dts), pts: at.pts, key: at.dts < 0, data: []byte{0}, mark: max(at.dts, -at.dts)})
 		}
-		if got := (packet{&stream{audio: audio}, p}).through(); got != want {
-			t.Errorf("audio %v: what is at 100 and lasts 10 accounts for all up to %d, want %d", audio, got, want)
+		account.trim(l.origin, l.shows)
+		account.confirm(80, 1)
+		r := account.report(0)
+		if got := r.Dropped[recorder.DropBeforeStart]; got != want || r.SamplesWritten != 6-want {
+			t.Errorf("edit lists %v: %d dropped and %d written, want %d and %d", hides, got, r.SamplesWritten, want, 6-want)
 		}
-		p.Free()
 	}
 }
