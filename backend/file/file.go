@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/roomkit-live/roomkit-go/backend"
 	"github.com/roomkit-live/roomkit-go/backend/internal/running"
@@ -19,6 +20,9 @@ import (
 // Options say how a file is played. The zero value plays it once, from Connect
 // on.
 type Options struct {
+	// Encoded delivers the streams as they are coded, not decoded, where media
+	// has a word for their codec.
+	Encoded bool
 	// Loop begins again at the end, endlessly.
 	Loop bool
 	// Start, if it is not nil, holds the file back until it is closed; the
@@ -70,24 +74,41 @@ func (b *Backend) Connect(ctx context.Context, s backend.Session, sink backend.S
 	return conn.Start(ctx, running.Stream{Pacer: pacer, Run: p.run})
 }
 
-// open opens the file and announces its tracks.
+// open opens the file, chooses streams and announces them.
 func (b *Backend) open(ctx context.Context, s backend.Session, sink backend.Sink) (*player, error) {
 	in, err := openInput(ctx, b.path)
 	if err != nil {
 		return nil, err
 	}
 	p := &player{path: b.path, loop: b.opt.Loop, log: s.Log.With("file", b.path), reader: reader{in: in}}
-	for _, kind := range []media.Kind{media.KindVideo, media.KindAudio} {
-		if err := p.announce(kind, s, sink); err != nil {
-			p.reader.close()
-			return nil, err
-		}
-	}
-	if len(p.reader.lanes) == 0 {
+	if err := b.choose(ctx, p, s, sink); err != nil {
 		p.reader.close()
-		return nil, backend.ErrNoMedia
+		return nil, err
 	}
 	return p, nil
+}
+
+func (b *Backend) choose(ctx context.Context, p *player, s backend.Session, sink backend.Sink) error {
+	for _, kind := range []media.Kind{media.KindVideo, media.KindAudio} {
+		if s.Wants == nil || s.Wants(kind) {
+			p.choose(kind, b.opt.Encoded)
+		}
+	}
+	if b.opt.Encoded {
+		if err := p.probe(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.announce(s, sink); err != nil {
+		return err
+	}
+	if len(p.reader.lanes) == 0 {
+		return backend.ErrNoMedia
+	}
+	if b.opt.Encoded {
+		p.reader.index(p.path, false)
+	}
+	return nil
 }
 
 func openInput(ctx context.Context, path string) (*ffmpeg.Input, error) {
@@ -104,40 +125,75 @@ func openInput(ctx context.Context, path string) (*ffmpeg.Input, error) {
 // textArt is the codec as which FFmpeg would show any text file.
 const textArt = "ansi"
 
-// announce opens a decoder for the first stream of a kind that has one, and
-// announces it if the session wants it.
-func (p *player) announce(kind media.Kind, s backend.Session, sink backend.Sink) error {
-	if s.Wants != nil && !s.Wants(kind) {
-		return nil
-	}
+// choose makes a lane of the first stream of a kind that can be delivered.
+func (p *player) choose(kind media.Kind, encoded bool) {
 	for _, st := range p.reader.in.Streams() {
 		if st.Kind != kind || st.Codec == textArt {
 			continue
 		}
-		dec, err := p.reader.in.NewDecoder(st.Index, ffmpeg.DecoderOptions{})
-		if err != nil {
-			p.log.Warn("stream cannot be decoded", "stream", st.Index, "codec", st.Codec, "err", err)
-			continue
+		l := &lane{stream: st, log: p.log.With("stream", st.Index, "codec", st.Codec)}
+		if encoded {
+			l.format = encodedFormat(p.reader.in, st)
 		}
-		track, err := running.Wanted(s, sink, trackOf(st))
-		if track == nil {
-			dec.Close()
-			return err
+		if p.open(l) {
+			p.reader.lanes = append(p.reader.lanes, l)
+			return
 		}
-		p.reader.lanes = append(p.reader.lanes, newLane(st, dec, track, p.log))
-		return nil
 	}
+}
+
+// open gives a lane its coder and reports whether there is one.
+func (p *player) open(l *lane) bool {
+	err := l.open(p.reader.in, false)
+	if err != nil {
+		l.log.Warn("stream cannot be decoded", "err", err)
+	}
+	return err == nil
+}
+
+// probe looks at the first packets: a stream that cannot be delivered as it is
+// coded is decoded.
+func (p *player) probe(ctx context.Context) error {
+	if err := p.reader.peek(ctx); err != nil {
+		return err
+	}
+	p.reader.lanes = slices.DeleteFunc(p.reader.lanes, func(l *lane) bool {
+		if l.format == nil || l.packets.len() == 0 || isComplete(l.format, l.packets.first()) {
+			return false
+		}
+		l.format = nil
+		if p.open(l) {
+			return false
+		}
+		l.packets.clear()
+		return true
+	})
 	return nil
 }
 
-// trackOf describes a stream, without a format where it is known too little.
-func trackOf(st ffmpeg.Stream) backend.Track {
-	t := backend.Track{Kind: st.Kind}
-	if st.Kind == media.KindAudio && st.Audio.Validate() == nil {
-		t.Audio = st.Audio
+// isComplete reports whether a stream's packets say all there is to know of
+// them. Those of a raw stream, and those of AVI, do not say when pictures are
+// shown that are not in order. And what an edit list leaves out in front is
+// needed to decode what follows, but is not to be shown: in a copy it would be.
+func isComplete(f *media.EncodedFormat, first *ffmpeg.Packet) bool {
+	return first.Time() != ffmpeg.NoPTS && !(f.Codec.IsPicture() && first.IsDiscard())
+}
+
+// announce announces the lanes' streams and drops what the session does not
+// want.
+func (p *player) announce(s backend.Session, sink backend.Sink) error {
+	lanes := p.reader.lanes
+	p.reader.lanes = nil
+	var failed error
+	for _, l := range lanes {
+		if failed == nil {
+			l.track, failed = running.Wanted(s, sink, trackOf(l.stream, l.format))
+		}
+		if l.track == nil {
+			l.close()
+			continue
+		}
+		p.reader.lanes = append(p.reader.lanes, l)
 	}
-	if st.Kind == media.KindVideo && st.Video.Validate() == nil {
-		t.Video = st.Video
-	}
-	return t
+	return failed
 }

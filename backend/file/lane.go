@@ -11,57 +11,63 @@ import (
 	"github.com/roomkit-live/roomkit-go/media"
 )
 
-// lane decodes one stream of the file.
+// A coder makes samples of the packets of one stream.
+type coder interface {
+	// send takes the next packet over, nil after the last one, and with an
+	// error too, but for ffmpeg.ErrAgain: then there are samples to receive
+	// before.
+	send(p *ffmpeg.Packet) error
+	// receive returns the next sample, ffmpeg.ErrAgain where that takes another
+	// packet, and io.EOF after the last one.
+	receive() (unit, error)
+	close()
+}
+
+// A unit is a sample with its times in the file, which begins at zero.
+type unit struct {
+	media.Sample
+	// due is when it is to be delivered: when it is shown or heard, and what
+	// is encoded when it is to be decoded. It never decreases.
+	due time.Duration
+	// lasts is how long it is shown or heard.
+	lasts time.Duration
+}
+
+// lane makes samples of one stream of the file.
 type lane struct {
 	stream ffmpeg.Stream
 	track  backend.TrackSink
 	log    *slog.Logger
-	dec    *ffmpeg.Decoder
+	coder  coder
+	// format is that of a stream that is delivered as it is coded, else nil.
+	format *media.EncodedFormat
 
-	packets []*ffmpeg.Packet // read and not yet decoded
-	bytes   int
+	packets packetQueue // read and not yet sent
 
-	sample  media.Sample // the next one, with its time in the file
-	ready   bool
-	lasts   time.Duration // how long the last sample taken lasts
-	last    time.Duration // time of the last sample decoded
-	end     time.Duration // and when it ends
+	next    unit
+	ready   bool          // there is a next one
+	end     time.Duration // of what came last
 	flushed bool
 	ended   bool
 	// deserted: the session does not take this stream any more.
 	deserted bool
 
-	skipped  int // packets and frames that could not be decoded
-	inARow   int
-	pictures media.PicturePool
-	pcm      media.PCMPool
+	skipped int // packets and frames that could not be decoded
+	inARow  int
 }
 
-// defaultInterval stands for the unknown time between two pictures.
-const defaultInterval = 40 * time.Millisecond
-
-// hopeless is how often in a row a decoder may fail when there is nothing left
+// hopeless is how often in a row a coder may fail when there is nothing left
 // to give to it.
 const hopeless = 100
 
-func newLane(st ffmpeg.Stream, dec *ffmpeg.Decoder, track backend.TrackSink, log *slog.Logger) *lane {
-	return &lane{stream: st, dec: dec, track: track, log: log.With("stream", st.Index, "codec", st.Codec)}
-}
-
-func (l *lane) push(p *ffmpeg.Packet) {
-	l.packets = append(l.packets, p)
-	l.bytes += len(p.Data())
-}
-
-// decode tries to get a sample. It reports whether the decoder wants a packet
+// receive tries to get a sample. It reports whether the coder wants a packet
 // first.
-func (l *lane) decode(start time.Duration) (hungry bool) {
-	s, pts, err := l.receive()
+func (l *lane) receive() (hungry bool) {
+	u, err := l.coder.receive()
 	switch {
 	case err == nil:
 		l.inARow = 0
-		l.stamp(&s, pts, start)
-		l.sample, l.ready = s, true
+		l.next, l.ready, l.end = u, true, u.Time+u.lasts
 		return false
 	case errors.Is(err, io.EOF):
 		l.ended = true
@@ -75,65 +81,34 @@ func (l *lane) decode(start time.Duration) (hungry bool) {
 	return !l.flushed
 }
 
-func (l *lane) receive() (s media.Sample, pts time.Duration, err error) {
-	if l.stream.Kind == media.KindAudio {
-		s.PCM, pts, err = l.dec.ReceivePCM(&l.pcm)
-		return s, pts, err
-	}
-	s.Picture, pts, err = l.dec.ReceivePicture(&l.pictures)
-	return s, pts, err
-}
-
-// stamp sets the sample's time, counted from the file's start. What has no
-// time, or one before its predecessor's, follows on that.
-func (l *lane) stamp(s *media.Sample, pts, start time.Duration) {
-	s.Time = l.end
-	if pts != ffmpeg.NoPTS {
-		if start != ffmpeg.NoPTS {
-			pts -= start
-		}
-		s.Time = max(pts, l.last)
-	}
-	l.last = s.Time
-	if s.PCM != nil {
-		l.lasts = s.PCM.Duration()
-	} else {
-		s.Picture.Format.Rate = l.stream.Video.Rate
-		l.lasts = defaultInterval
-		if r := l.stream.Video.Rate; r > 0 {
-			l.lasts = time.Duration(float64(time.Second) / r)
-		}
-	}
-	l.end = s.Time + l.lasts
-}
-
 // take hands the sample over.
-func (l *lane) take() media.Sample {
-	s := l.sample
-	l.sample, l.ready = media.Sample{}, false
-	return s
+func (l *lane) take() unit {
+	u := l.next
+	l.next, l.ready = unit{}, false
+	return u
 }
 
-// feed gives the decoder the next packet.
+// feed gives the coder the next packet.
 func (l *lane) feed() {
-	p := l.packets[0]
-	err := l.dec.Send(p)
-	if errors.Is(err, ffmpeg.ErrAgain) && l.inARow == 0 {
-		return // there is output to fetch before
+	p := l.packets.first()
+	size := len(p.Data())
+	err := l.coder.send(p)
+	if errors.Is(err, ffmpeg.ErrAgain) {
+		if l.inARow == 0 {
+			return // there is output to fetch before
+		}
+		p.Free()
 	}
+	l.packets.drop(size)
 	if err != nil {
 		l.skip(err)
 	}
-	l.packets[0] = nil
-	l.packets = l.packets[1:]
-	l.bytes -= len(p.Data())
-	p.Free()
 }
 
-// flush lets the decoder bring out what it holds back.
+// flush lets the coder bring out what it holds back.
 func (l *lane) flush() {
 	l.flushed = true
-	if err := l.dec.Send(nil); err != nil {
+	if err := l.coder.send(nil); err != nil {
 		l.skip(err)
 	}
 }
@@ -161,20 +136,72 @@ func (l *lane) desert() {
 	l.close()
 }
 
-// rewind begins anew with another decoder.
-func (l *lane) rewind(dec *ffmpeg.Decoder) {
+// open gives the lane its coder.
+func (l *lane) open(in *ffmpeg.Input, again bool) error {
+	if l.format != nil {
+		c := newCopying(in, l.stream, l.format)
+		c.again = again
+		l.coder = c
+		return nil
+	}
+	d, err := newDecoding(in, l.stream)
+	if err == nil {
+		l.coder = d
+	}
+	return err
+}
+
+// rewind begins anew, with the file opened another time.
+func (l *lane) rewind(in *ffmpeg.Input) error {
 	l.close()
-	l.dec, l.last, l.end, l.inARow = dec, 0, 0, 0
-	l.flushed, l.ended = false, false
+	l.coder = nil
+	l.end, l.inARow, l.flushed, l.ended = 0, 0, false, false
+	return l.open(in, true)
 }
 
 func (l *lane) close() {
 	if l.ready {
 		l.take().Release()
 	}
-	for _, p := range l.packets {
+	l.packets.clear()
+	l.ended = true
+	if l.coder != nil {
+		l.coder.close()
+	}
+}
+
+// packetQueue holds packets in order and owns them. It allocates no more than
+// it was ever filled with.
+type packetQueue struct {
+	list  []*ffmpeg.Packet
+	head  int
+	bytes int
+}
+
+func (q *packetQueue) len() int { return len(q.list) - q.head }
+
+func (q *packetQueue) first() *ffmpeg.Packet { return q.list[q.head] }
+
+func (q *packetQueue) push(p *ffmpeg.Packet) {
+	if q.head > 0 && len(q.list) == cap(q.list) { // use the room in front again
+		n := copy(q.list, q.list[q.head:])
+		clear(q.list[n:])
+		q.list, q.head = q.list[:n], 0
+	}
+	q.list = append(q.list, p)
+	q.bytes += len(p.Data())
+}
+
+// drop takes the first packet out, which has another owner now.
+func (q *packetQueue) drop(size int) {
+	q.list[q.head] = nil
+	q.head++
+	q.bytes -= size
+}
+
+func (q *packetQueue) clear() {
+	for _, p := range q.list[q.head:] {
 		p.Free()
 	}
-	l.packets, l.bytes, l.ended = nil, 0, true
-	l.dec.Close()
+	*q = packetQueue{}
 }

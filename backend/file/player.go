@@ -9,7 +9,6 @@ import (
 
 	"github.com/roomkit-live/roomkit-go/backend"
 	"github.com/roomkit-live/roomkit-go/backend/internal/running"
-	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
 )
 
@@ -22,6 +21,7 @@ type player struct {
 	log    *slog.Logger
 	gate   *running.Gate
 	pacer  media.Pacer
+	slept  time.Duration // until when, at the latest
 	reader reader
 }
 
@@ -37,7 +37,7 @@ func (p *player) run(ctx context.Context) error {
 			return err
 		}
 		if length <= 0 {
-			return fmt.Errorf("file %s: nothing in it could be decoded", p.path)
+			return fmt.Errorf("file %s: nothing in it could be read", p.path)
 		}
 		if !p.loop || p.reader.deserted() {
 			return nil
@@ -48,6 +48,11 @@ func (p *player) run(ctx context.Context) error {
 		}
 	}
 }
+
+// slack is how much earlier than they are due encoded samples may be
+// delivered: with so much of them, a packet of audio, sleeping for each of them
+// would cost as much as reading it.
+const slack = 20 * time.Millisecond
 
 // playOnce delivers the file with its time zero at t0, and returns how long it
 // is. It returns when that time has passed.
@@ -60,14 +65,14 @@ func (p *player) playOnce(ctx context.Context, t0 time.Duration) (length time.Du
 		if l == nil {
 			break
 		}
-		s := l.take()
-		length = max(length, s.Time+l.lasts)
-		s.Time += t0
-		if err := p.pacer.SleepUntil(ctx, s.Time); err != nil {
-			s.Release()
+		u := l.take()
+		length = max(length, u.Time+u.lasts)
+		u.Time += t0
+		if err := p.await(ctx, t0+u.due, u.Encoded != nil); err != nil {
+			u.Release()
 			return 0, err
 		}
-		if err := l.track.Wait(ctx, s); errors.Is(err, backend.ErrEnded) {
+		if err := l.track.Wait(ctx, u.Sample); errors.Is(err, backend.ErrEnded) {
 			l.desert()
 		} else if err != nil {
 			return 0, err
@@ -85,6 +90,15 @@ func (p *player) playOnce(ctx context.Context, t0 time.Duration) (length time.Du
 	return length, nil
 }
 
+// await sleeps until a sample is due, or nearly so if it is encoded.
+func (p *player) await(ctx context.Context, due time.Duration, encoded bool) error {
+	if encoded && due <= p.slept+slack {
+		return ctx.Err()
+	}
+	p.slept = due
+	return p.pacer.SleepUntil(ctx, due)
+}
+
 // rewind opens the file anew: unlike seeking that works for every format and
 // brings the same samples as the first time.
 func (p *player) rewind(ctx context.Context) error {
@@ -94,15 +108,22 @@ func (p *player) rewind(ctx context.Context) error {
 	}
 	p.reader.in.Close()
 	p.reader.in, p.reader.ended = in, false
+	indexed := p.reader.windows != nil
+	p.reader.unindex()
 	for _, l := range p.reader.lanes {
 		if l.deserted {
 			continue
 		}
-		dec, err := in.NewDecoder(l.stream.Index, ffmpeg.DecoderOptions{})
-		if err != nil {
+		if err := l.rewind(in); err != nil {
 			return fmt.Errorf("file %s: %w", p.path, err)
 		}
-		l.rewind(dec)
 	}
+	if !indexed {
+		return nil
+	}
+	if err := p.reader.peek(ctx); err != nil {
+		return err
+	}
+	p.reader.index(p.path, true)
 	return nil
 }

@@ -13,17 +13,18 @@ import (
 // be taken into memory whole.
 const maxAhead = 64 << 20
 
-// reader decodes a file's streams side by side.
+// reader reads a file's streams side by side.
 type reader struct {
 	in    *ffmpeg.Input
 	lanes []*lane
+	// windows is what lanes that read by index read, else nil.
+	windows *windows
 
 	ended   bool  // all has been read
 	failure error // why, if not by reaching the end
 }
 
-// next returns the lane whose next sample is the earliest, nil after the last
-// one. The error is that of ctx.
+// next returns the lane whose next sample is due first, nil after the last one. The error is that of ctx.
 func (r *reader) next(ctx context.Context) (*lane, error) {
 	var earliest *lane
 	for earliest == nil && !r.done() {
@@ -31,12 +32,24 @@ func (r *reader) next(ctx context.Context) (*lane, error) {
 			if err := r.fill(ctx, l); err != nil {
 				return nil, err
 			}
-			if l.ready && (earliest == nil || l.sample.Time < earliest.sample.Time) {
+			if l.ready && (earliest == nil || l.next.due < earliest.next.due) {
 				earliest = l
 			}
 		}
 	}
 	return earliest, nil
+}
+
+// peek reads until each lane has a packet, has none, or that would be too far.
+func (r *reader) peek(ctx context.Context) error {
+	for _, l := range r.lanes {
+		for l.packets.len() == 0 && !l.deserted && !r.ended && r.ahead() <= maxAhead {
+			if err := r.read(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (r *reader) done() bool {
@@ -58,15 +71,15 @@ func (r *reader) deserted() bool {
 	return true
 }
 
-// fill decodes until the lane has a sample, has ended, or would have to read
+// fill reads until the lane has a sample, has ended, or would have to read
 // too far ahead of the others.
 func (r *reader) fill(ctx context.Context, l *lane) error {
 	for !l.ready && !l.ended {
-		if !l.decode(r.in.StartTime()) {
+		if !l.receive() {
 			continue
 		}
 		switch {
-		case len(l.packets) > 0:
+		case l.packets.len() > 0:
 			l.feed()
 		case r.ended:
 			l.flush()
@@ -81,11 +94,11 @@ func (r *reader) fill(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// ahead returns the bytes of packets that wait to be decoded.
+// ahead returns the bytes of packets that wait.
 func (r *reader) ahead() int {
 	n := 0
 	for _, l := range r.lanes {
-		n += l.bytes
+		n += l.packets.bytes
 	}
 	return n
 }
@@ -107,7 +120,7 @@ func (r *reader) read(ctx context.Context) error {
 	}
 	for _, l := range r.lanes {
 		if l.stream.Index == stream && !l.ended {
-			l.push(p)
+			l.packets.push(p)
 			return nil
 		}
 	}
@@ -120,4 +133,13 @@ func (r *reader) close() {
 		l.close()
 	}
 	r.in.Close()
+	r.unindex()
+}
+
+// unindex ends reading by index.
+func (r *reader) unindex() {
+	if r.windows != nil {
+		r.windows.close()
+		r.windows = nil
+	}
 }
