@@ -27,8 +27,8 @@ type recordCommand struct {
 	FPS         int      `name:"fps" default:"0" placeholder:"N" help:"Pictures per second to ask cameras, screens and patterns for; 0 for a camera's own rate, else 30."`
 	Device      int      `default:"0" placeholder:"N" help:"Which camera webcam without an index means (${default})."`
 	Format      string   `short:"f" default:"mp4" placeholder:"F" help:"Container: mp4, mov, mkv, webm, ts (${default})."`
-	VideoCodec  string   `default:"auto" placeholder:"C" help:"Video codec: auto, libx264, h264_nvenc, libx265, copy (${default})."`
-	AudioCodec  string   `default:"" placeholder:"C" help:"Audio codec: aac, libopus, copy (aac; libopus in webm)."`
+	VideoCodec  string   `default:"auto" placeholder:"C" help:"Video codec: auto, libx264, h264_nvenc, libx265, copy (${default}). auto copies what a file has encoded already; a named encoder encodes it anew."`
+	AudioCodec  string   `default:"" placeholder:"C" help:"Audio codec: aac, libopus, copy (aac; libopus in webm). AAC and Opus of a file are copied as they are, unless libopus is named and it is AAC."`
 	SampleRate  int      `default:"16000" placeholder:"HZ" help:"Sample rate of the recorded audio (${default})."`
 	Layout      string   `default:"none" enum:"none" placeholder:"L" help:"Composed picture: none, every camera is a track of its own (${default})."`
 	Room        string   `default:"room" placeholder:"ID" help:"The room's id, written into the file as its title (${default})."`
@@ -50,7 +50,9 @@ func (recordCommand) Help() string {
   mic[:device]            a microphone, as "roomkit devices" lists them
   webcam[:index or path]  a camera
   screen[:display]        a screen
-  file:PATH               the audio and video of a media file
+  file:PATH               the audio and video of a media file, copied without
+                          loss where the container can hold them
+  rtp:SDPFILE             RTP streams that a session description (SDP) describes
   test                    a moving picture with clock and frame number, and a tone
   avsync                  a flash and a beep each second
 
@@ -59,6 +61,18 @@ Examples:
   roomkit record --participant demo=test --duration 10
   roomkit record --participant host=mic,webcam --participant slides=screen
   roomkit record --participant a=file:talk.mp4 --participant b=file:reply.flac --fast --json
+  roomkit record --participant a=file:talk.mp4 --fast --video-codec libx264
+  roomkit record --participant camera=rtp:talk.sdp --duration 1m
+
+RTP streams are recorded as they come, to the addresses and ports in the SDP.
+FFmpeg makes an SDP and sends what it describes with
+
+` + ffmpegSender + `
+
+and GStreamer sends to such a description, here of a line m=video 5004 RTP/AVP 96
+and a line a=rtpmap:96 VP8/90000, with
+
+  gst-launch-1.0 videotestsrc is-live=true ! vp8enc deadline=1 ! rtpvp8pay pt=96 ! udpsink host=127.0.0.1 port=5004
 
 Ctrl+C finishes the file; pressed again it gives up at once.
 Exit codes: 0 done, 1 failed, 2 wrong use.`
@@ -121,7 +135,7 @@ func (c *recordCommand) check() ([]participant, error) {
 	}
 	for _, p := range participants {
 		for _, s := range p.sources {
-			if c.Fast && s.device() {
+			if c.Fast && s.live() {
 				return nil, usagef("--fast: %s of %s runs in real time; --fast is for file:, test and avsync", s, p.name)
 			}
 			if c.Fast && s.endless() && c.Duration == 0 {
@@ -137,7 +151,7 @@ func (c *recordCommand) config() recorder.Config {
 		Storage: c.Output, Format: c.Format, VideoCodec: c.VideoCodec, AudioCodec: c.AudioCodec,
 		AudioSampleRate: c.SampleRate, VideoFPS: c.FPS, Title: c.Room,
 		Video:  recorder.VideoOptions{CRF: c.CRF, BitRate: c.Bitrate, Preset: c.Preset},
-		File:   recorder.FileOptions{FastStart: time.Duration(c.FastStart)},
+		File:   recorder.FileOptions{FastStart: time.Duration(c.FastStart), Direct: c.Fast},
 		Rotate: recorder.Rotate{Duration: time.Duration(c.Rotate), Size: int64(c.RotateSize)},
 	}
 }

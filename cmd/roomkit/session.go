@@ -11,6 +11,7 @@ import (
 	"github.com/roomkit-live/roomkit-go/backend"
 	"github.com/roomkit-live/roomkit-go/backend/device"
 	"github.com/roomkit-live/roomkit-go/backend/file"
+	"github.com/roomkit-live/roomkit-go/backend/rtp"
 	"github.com/roomkit-live/roomkit-go/backend/testpattern"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
@@ -72,7 +73,7 @@ func (s *session) record(ctx context.Context, people []participant, b recorder.B
 		return recorder.Result{}, err
 	}
 	if errors.Is(results[0].Err, recorder.ErrNoMedia) {
-		err = errors.Join(err, results[0].Err)
+		err = errors.Join(err, fmt.Errorf("%w%s", results[0].Err, silent(people)))
 	}
 	return results[0], errors.Join(stopped, err)
 }
@@ -81,7 +82,7 @@ func (s *session) record(ctx context.Context, people []participant, b recorder.B
 func (s *session) join(ctx context.Context, p participant, src source, person, n int) (*roomkit.Session, error) {
 	b, err := s.backend(p, src, person)
 	if err != nil {
-		return nil, fmt.Errorf("%s of %s: %w", src, p.name, err)
+		return nil, fmt.Errorf("%s of %s: %w%s", src, p.name, err, hint(src, err))
 	}
 	id := fmt.Sprintf("%s/%s", p.name, src.kind)
 	if n > 0 {
@@ -122,7 +123,9 @@ func (s *session) backend(p participant, src source, person int) (backend.Backen
 	case sourceScreen:
 		return device.NewScreen(device.Options{Device: src.arg, FPS: float64(c.FPS)}), nil
 	case sourceFile:
-		return file.New(src.arg, file.Options{Start: s.start}), nil
+		return file.New(src.arg, file.Options{Start: s.start, Encoded: true}), nil
+	case sourceRTP:
+		return rtp.Open(src.arg, rtp.Options{})
 	}
 	o := testpattern.Options{
 		Name: p.name, FPS: float64(c.FPS), Duration: time.Duration(c.Duration), Start: s.start,
@@ -143,9 +146,31 @@ func tone(person int) int {
 	return int(hz)
 }
 
+// hint says what to do about a source that does not open.
 func hint(src source, err error) string {
-	if src.device() && errors.Is(err, backend.ErrNotFound) {
+	switch notFound := errors.Is(err, backend.ErrNotFound); {
+	case src.device() && notFound:
 		return "\n\"roomkit devices\" lists what there is; without a device try --participant demo=test"
+	case src.kind == sourceRTP && notFound:
+		return "\na sender's session description is wanted here; FFmpeg writes it with -sdp_file, as in\n\n" + ffmpegSender
+	case errors.Is(err, rtp.ErrPortInUse):
+		return "\nanother program receives there: end it, or send to another port and change the m= line of " + src.arg
+	}
+	return ""
+}
+
+// ffmpegSender is a command that makes an SDP and sends what it describes.
+const ffmpegSender = `  ffmpeg -re -i talk.mp4 -map 0:v -c:v libx264 -tune zerolatency -g 50 -f rtp rtp://127.0.0.1:5004 \
+                        -map 0:a -c:a libopus -f rtp rtp://127.0.0.1:5006 -sdp_file talk.sdp`
+
+// silent says what may be wrong where nothing came to record.
+func silent(people []participant) string {
+	for _, p := range people {
+		for _, src := range p.sources {
+			if src.kind == sourceRTP {
+				return fmt.Sprintf("\nno packet that can be recorded came to the ports in %s: does the sender run, and send to this machine?", src.arg)
+			}
+		}
 	}
 	return ""
 }

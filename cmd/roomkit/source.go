@@ -13,15 +13,17 @@ const (
 	sourceWebcam sourceKind = "webcam"
 	sourceScreen sourceKind = "screen"
 	sourceFile   sourceKind = "file"
+	sourceRTP    sourceKind = "rtp"
 	sourceTest   sourceKind = "test"
 	sourceAVSync sourceKind = "avsync"
 )
 
-const sourceHelp = "mic[:device], webcam[:index or path], screen[:display], file:PATH, test, avsync"
+const sourceHelp = "mic[:device], webcam[:index or path], screen[:display], file:PATH, rtp:SDPFILE, test, avsync"
 
 // takesArgument tells for each kind whether a colon and an argument may follow.
 var takesArgument = map[sourceKind]bool{
-	sourceMic: true, sourceWebcam: true, sourceScreen: true, sourceFile: true, sourceTest: false, sourceAVSync: false,
+	sourceMic: true, sourceWebcam: true, sourceScreen: true, sourceFile: true, sourceRTP: true,
+	sourceTest: false, sourceAVSync: false,
 }
 
 // A source is one SOURCE of the command line.
@@ -41,6 +43,9 @@ func (s source) String() string {
 func (s source) device() bool {
 	return s.kind == sourceMic || s.kind == sourceWebcam || s.kind == sourceScreen
 }
+
+// live reports whether the source runs in real time, whoever waits for it.
+func (s source) live() bool { return s.device() || s.kind == sourceRTP }
 
 // pattern reports whether the source is made by the program itself.
 func (s source) pattern() bool { return s.kind == sourceTest || s.kind == sourceAVSync }
@@ -123,6 +128,8 @@ func parseSource(text string) (source, error) {
 		return s, usagef("source %q takes no argument, but has %q", word, arg)
 	case s.kind == sourceFile && arg == "":
 		return s, usagef("source file needs a path, as in file:talk.mp4")
+	case s.kind == sourceRTP && arg == "":
+		return s, usagef("source rtp needs the path of a session description, as in rtp:camera.sdp")
 	}
 	return s, nil
 }
