@@ -42,6 +42,16 @@ func compareAll(ctx context.Context, o options, m material) error {
 			return fmt.Errorf("%s: %w", copyTitle, err)
 		}
 	}
+	if strings.Contains(filmTitle, o.only) {
+		if err := compareFilm(ctx, o, m); err != nil {
+			return fmt.Errorf("%s: %w", filmTitle, err)
+		}
+	}
+	if o.only != "" && strings.Contains(roomsTitle, o.only) {
+		if err := compareRooms(ctx, o, m); err != nil {
+			return fmt.Errorf("%s: %w", roomsTitle, err)
+		}
+	}
 	if o.only != "" && strings.Contains(durabilityTitle, o.only) {
 		if err := compareDurability(ctx, o, m); err != nil {
 			return fmt.Errorf("%s: %w", durabilityTitle, err)

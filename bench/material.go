@@ -61,6 +61,14 @@ func (p picture) bytes() int64 {
 	return n + n/2
 }
 
+// fit is the filter that makes such pictures of those of a film. Where that is
+// of another rate they are not repeated or left out to make 30 a second of them:
+// an encoder gets a repeated picture for nothing.
+func (p picture) fit() string {
+	return fmt.Sprintf("setpts=N/(%d*TB),scale=%d:%d:force_original_aspect_ratio=increase:flags=lanczos,crop=%d:%d",
+		fps, p.width, p.height, p.width, p.height)
+}
+
 // video makes a raw file of pictures.
 func (m material) video(ctx context.Context, p picture) (string, error) {
 	frames := m.seconds * fps
@@ -68,11 +76,7 @@ func (m material) video(ctx context.Context, p picture) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(m.dir, "v.raw")
-	// The pictures of a film of another rate are not repeated or left out to
-	// make 30 a second of them: an encoder gets a repeated picture for nothing.
-	fit := fmt.Sprintf("setpts=N/(%d*TB),scale=%d:%d:force_original_aspect_ratio=increase:flags=lanczos,crop=%d:%d",
-		fps, p.width, p.height, p.width, p.height)
-	args := []string{"-stream_loop", "-1", "-i", m.film, "-map", "0:v:0", "-vf", fit}
+	args := []string{"-stream_loop", "-1", "-i", m.film, "-map", "0:v:0", "-vf", p.fit()}
 	if m.film == "" {
 		args = []string{"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=s=%s:r=%d,noise=alls=8:allf=t", p.size(), fps)}
 	}

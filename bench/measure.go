@@ -25,14 +25,18 @@ func measure(cmd *exec.Cmd) (usage, error) {
 		return usage{}, err
 	}
 	r := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	unit := 1024.0 // Linux and the BSDs count KiB
-	if runtime.GOOS == "darwin" {
-		unit = 1
-	}
 	return usage{
 		cpu: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(),
-		mib: float64(r.Maxrss) * unit / (1 << 20),
+		mib: float64(r.Maxrss) * maxrssUnit() / (1 << 20),
 	}, nil
+}
+
+// maxrssUnit is in how many bytes the system counts resident memory.
+func maxrssUnit() float64 {
+	if runtime.GOOS == "darwin" {
+		return 1
+	}
+	return 1024 // Linux and the BSDs
 }
 
 // series is one number measured several times.

@@ -35,6 +35,8 @@ type job struct {
 
 	Copy, CopyTo string // instead of recording: files, see copyFile
 	Rooms        roomsJob
+	Calls        callsJob
+	Film         string // instead of raw files: one that is encoded, see recordFilm
 }
 
 // outcome is what the child has to say, as JSON on standard output.
@@ -46,6 +48,7 @@ type outcome struct {
 	Allocated  allocations
 	PushMicros []float64 // how long each push took
 	Rooms      roomsOutcome
+	Calls      callsOutcome
 }
 
 // lost returns how many samples of all tracks are not in the file.
@@ -81,6 +84,10 @@ func child(in io.Reader, out io.Writer) error {
 		run = copyFile
 	case j.Rooms.Dir != "":
 		run = writeRooms
+	case j.Calls.Dir != "":
+		run = recordCalls
+	case j.Film != "":
+		run = recordFilm
 	case j.Live > 0:
 		run = recordLive
 	}
