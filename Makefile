@@ -28,11 +28,11 @@ demo: build ## Record a room of two participants for ten seconds and print where
 
 .PHONY: test
 test: setup-test ## Run all tests
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 
 .PHONY: race
 race: setup-test ## Run all tests under the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 45m ./...
 
 .PHONY: soak
 soak: setup-test ## Record an hour of a room on the virtual clock, and check that nothing grows (half a minute)
@@ -46,6 +46,11 @@ sweep: setup-test ## Kill writers and recordings at thousands of moments and pla
 .PHONY: sweep-sync
 sweep-sync: setup-test ## Judge picture against sound over all cameras, microphones and networks, and over six hours (minutes)
 	ROOMKIT_SWEEP=1 $(GO) test -v -timeout 60m -run 'TestSyncMatrix|TestDrift|TestReturn' ./recorder/av
+	ROOMKIT_SWEEP=1 $(GO) test -v -timeout 60m -run TestClocksApart ./endtoend
+
+.PHONY: sweep-copy
+sweep-copy: setup-test ## Compare copied streams bit for bit in more containers, and play all of them (minutes)
+	ROOMKIT_SWEEP=1 $(GO) test -v -timeout 60m -run TestExact ./recorder/av
 
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck
