@@ -119,8 +119,8 @@ func (w *Writer) splitSecret(f *fragment) *fragment {
 // newPiece returns an empty piece with the room of an old one.
 func (w *Writer) newPiece(t *Track) *piece {
 	p := new(piece)
-	if n := len(w.free); n > 0 {
-		p, w.free = w.free[n-1], w.free[:n-1]
+	if n := len(t.free); n > 0 {
+		p, t.free = t.free[n-1], t.free[:n-1]
 	}
 	p.track, p.entry = t, t.entry
 	return p
@@ -150,11 +150,16 @@ func (w *Writer) recycle(f *fragment) {
 // again: a few, of which a batch for the disk is made where they are small.
 const spareFragments = 8
 
-// recyclePiece keeps as many pieces as are in use when the disk is not late.
+// sparePieces is how many pieces a track keeps to be used again: as many as are
+// on their way when the disk is not late. They stay with the track, or those of
+// a voice would become as large as those of a camera.
+const sparePieces = 8
+
 func (w *Writer) recyclePiece(p *piece) {
-	if len(w.free) < spareFragments*len(w.tracks) {
+	t := p.track
+	if len(t.free) < sparePieces {
 		p.track, p.samples, p.data = nil, p.samples[:0], p.data[:0]
-		w.free = append(w.free, p)
+		t.free = append(t.free, p)
 	}
 }
 

@@ -32,7 +32,6 @@ type Writer struct {
 	chapters []Chapter
 	titles   *Track // of the chapters
 	closed   bool
-	free     []*piece // to be used again
 	spare    []*fragment
 
 	// Whoever has the disk's turn has these for itself.
@@ -65,6 +64,7 @@ type Track struct {
 	firstPTS  int64
 	last      indexSample // the latest
 	cur       *piece
+	free      []*piece // to be used again
 
 	index index // of what is on the disk; see Writer
 }
