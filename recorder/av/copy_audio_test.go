@@ -260,6 +260,7 @@ func wantHeard(t *testing.T, result recorder.Result, v codedVoice, d codedDelive
 
 // Opus of any packets is in the file as it came.
 func TestCopyOpus(t *testing.T) {
+	t.Parallel()
 	judge.Need(t, "ffmpeg")
 	for _, ms := range []string{"2.5", "5", "10", "20", "40", "60"} {
 		for _, application := range []string{"voip", "audio"} {
@@ -281,6 +282,7 @@ func TestCopyOpus(t *testing.T) {
 }
 
 func TestCopyAAC(t *testing.T) {
+	t.Parallel()
 	judge.Need(t, "ffmpeg")
 	for _, rate := range []string{"16000", "44100", "48000"} {
 		for _, adts := range []int{0, 1, 5} {
@@ -310,6 +312,7 @@ func shaken(r *rand.Rand, at time.Duration) time.Duration {
 // What is missing is silence of the same length, whether it was lost, or not
 // sent because nobody spoke, or for half a minute.
 func TestCopyOverGaps(t *testing.T) {
+	t.Parallel()
 	judge.Need(t, "ffmpeg")
 	lossy := func(r *rand.Rand, v codedVoice, i int) bool {
 		return r.Float64() < 0.05 && !v.beeps(i) && i > 0 && i < len(v.packets)-1
@@ -367,13 +370,14 @@ func TestCopyOverGaps(t *testing.T) {
 	}
 }
 
-// Ten minutes of a source whose clock is off: Opus stays within 10 ms, AAC
+// Two minutes, or ten in a sweep, of a source whose clock is off: Opus stays within 10 ms, AAC
 // within half of a frame, and what is left out is counted.
 func TestCopyDrift(t *testing.T) {
+	t.Parallel()
 	judge.Need(t, "ffmpeg")
-	length := 600
-	if testing.Short() {
-		length = 120
+	length := 120
+	if fullSweep() {
+		length = 600
 	}
 	opus := encodeVoice(t, length, "a.ogg", "-c:a", "libopus", "-b:a", "24k", "-application", "voip")
 	aac := encodeVoice(t, length, "a.m4a", "-c:a", "aac")

@@ -95,6 +95,7 @@ func (p *player) send(s media.Sample, data []byte) {
 // Whatever a source does, each sample is written or counted as lost, all data
 // goes back to its owner, and the file decodes.
 func TestCopyOfAnything(t *testing.T) {
+	t.Parallel()
 	film := func(codec string, o clip.Options) []media.Sample {
 		o.FPS, o.Seconds = 25, 2
 		return arrival(clip.Encode(t, codec, o), 0)

@@ -62,6 +62,7 @@ func encodedCamera(c string) recorder.Track {
 
 // What is encoded is in the file as it came.
 func TestCopiesPictures(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		codec, format string
 		bframes       int
@@ -115,6 +116,7 @@ func nals(data []byte) (units [][]byte) {
 
 // NAL units may come singly, those of parameter sets with a time of their own.
 func TestCopiesSingleNALUnits(t *testing.T) {
+	t.Parallel()
 	for _, codec := range []string{"h264", "hevc"} {
 		t.Run(codec, func(t *testing.T) {
 			film := clip.Encode(t, codec, clip.Options{Seconds: 2, FPS: 25, GOP: 25})
@@ -163,6 +165,7 @@ func (a *asked) feed(t *testing.T, w recorder.TrackWriter, samples []media.Sampl
 // A stream that begins in the middle of a group of pictures is recorded from
 // its first keyframe on, which is asked for at once and once a second.
 func TestCopyWaitsForKeyframe(t *testing.T) {
+	t.Parallel()
 	for _, codec := range []string{"h264", "hevc", "vp8", "vp9", "av1"} {
 		t.Run(codec, func(t *testing.T) {
 			film := clip.Encode(t, codec, clip.Options{Seconds: 5, FPS: 10, GOP: 35})
@@ -193,6 +196,7 @@ func TestCopyWaitsForKeyframe(t *testing.T) {
 // After a loss a keyframe is asked for, and pictures that need what was lost
 // are left out where that looks better.
 func TestCopyAfterLoss(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, codec string
 		policy      recorder.AfterLoss
@@ -236,6 +240,7 @@ func TestCopyAfterLoss(t *testing.T) {
 
 // A camera that changes its size goes on in the same track, described anew.
 func TestCopiesSizeChange(t *testing.T) {
+	t.Parallel()
 	for _, codec := range []string{"h264", "hevc", "vp8", "vp9", "av1"} {
 		t.Run(codec, func(t *testing.T) {
 			r := start(t, recorder.Config{VideoCodec: "auto"})
