@@ -13,6 +13,7 @@ import (
 	"github.com/roomkit-live/roomkit-go/internal/judge"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/recorder/av"
 )
 
 // noObjects fails the test if C objects are left when it ends.
@@ -398,6 +399,7 @@ func TestEncodesAudioAnew(t *testing.T) {
 }
 
 func TestDecodingDoesNotAllocate(t *testing.T) {
+	av.Calculates(t) // pools forget on purpose there
 	r := start(t, recorder.Config{Format: "mkv", StartTimeout: 100 * time.Millisecond})
 	v, a := addTrack(t, r, encodedCamera("h264")), addTrack(t, r, recorder.Track{ID: "a", Kind: media.KindAudio, Participant: "ann"})
 	film := arrival(clip.Encode(t, "h264", clip.Options{Seconds: 1, FPS: 25, GOP: 25}), 0)
