@@ -154,6 +154,7 @@ func (a *assembler) sample(data []byte, ticks, duration int64) {
 	sample, timestamp := media.Sample{Encoded: e}, a.timestamp+ticks
 	if a.settling.holds(*a.now, a.cfg.Settle) {
 		a.settling.held = append(a.settling.held, unstamped{sample, timestamp})
+		a.settling.bytes += len(data)
 		return
 	}
 	a.settle(false)

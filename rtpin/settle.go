@@ -14,7 +14,12 @@ type settling struct {
 	begun bool
 	until time.Duration // on the clock of arrivals
 	held  []unstamped
+	bytes int // of those
 }
+
+// maxSettling bounds what is held, in bytes: a second at 256 Mbit/s. Whoever
+// sends more is stamped by what is known then.
+const maxSettling = 32 << 20
 
 // unstamped is a sample without its time.
 type unstamped struct {
@@ -26,6 +31,9 @@ type unstamped struct {
 func (s *settling) holds(now, span time.Duration) bool {
 	if !s.begun {
 		s.begun, s.until = true, now+span
+	}
+	if s.bytes >= maxSettling {
+		s.until = now
 	}
 	return now < s.until
 }
@@ -40,5 +48,5 @@ func (a *assembler) settle(ended bool) {
 		u.sample.Time = a.cfg.Clock.Capture(u.timestamp)
 		a.cfg.Deliver(u.sample)
 	}
-	s.held = nil
+	s.held, s.bytes = nil, 0
 }

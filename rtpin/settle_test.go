@@ -67,3 +67,26 @@ func TestSettleEndsEarly(t *testing.T) {
 		t.Errorf("%d samples, want the one", n)
 	}
 }
+
+// A flood is not held, but to the bound.
+func TestSettleIsBounded(t *testing.T) {
+	n := 0
+	r, err := NewReceiver(Config{
+		Format: &media.EncodedFormat{Codec: media.PCMU, Rate: 8000, Channels: 1}, ClockRate: 8000,
+		Clock: NewParticipant().NewTrack(8000), Settle: 10 * time.Second,
+		Deliver: func(media.Sample) { n++ },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload := make([]byte, 60000)
+	most := 0
+	for i := range 2 * maxSettling / len(payload) {
+		r.PushPacket(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: uint16(i), Timestamp: uint32(i), SSRC: 7}, Payload: payload},
+			time.Duration(i)*time.Millisecond)
+		most = max(most, r.assemble.settling.bytes)
+	}
+	if n == 0 || most > maxSettling+len(payload) {
+		t.Errorf("%d samples delivered, up to %d bytes held", n, most)
+	}
+}
