@@ -28,7 +28,6 @@ type lane struct {
 	arrived bool          // a first sample has come
 	ready   bool          // so has one since it was opened again: the encoder is open
 	zero    time.Duration // capture time, less the pauses cut out, that the encoder counts from
-	request func()        // asks who sends the track now for a keyframe; nil if they cannot be asked
 	gap     bool          // the sample before the next has not reached the encoder
 	ended   bool          // the encoder is flushed and closed
 	over    bool          // for good: the recording ends
@@ -113,13 +112,7 @@ func (l *lane) reopen(t recorder.Track) error {
 		return recorder.ErrLateTrack
 	}
 	l.ended = false
-	l.request = t.RequestKeyFrame
-	switch e := l.encoder.(type) {
-	case *videoCopy:
-		e.request = t.RequestKeyFrame
-	case *videoLane:
-		e.decoding.request = t.RequestKeyFrame
-	}
+	l.out.keyframes.send = t.RequestKeyFrame // another source may send it now
 	if !l.arrived {
 		l.gate.expect()
 	}
@@ -273,6 +266,7 @@ type output struct {
 	ledger         *ledger
 	name, language string
 	stream         *stream
+	keyframes      keyframeRequests
 	places         int // that the track has had
 }
 

@@ -20,11 +20,10 @@ import (
 // the first keyframe, and after a loss what needs what was lost. The source is
 // asked for a keyframe then, and where a file is to begin.
 type videoCopy struct {
-	cfg     recorder.Config
-	codec   media.Codec
-	out     *output
-	hides   bool   // the container has edit lists
-	request func() // asks for a keyframe; nil if the source cannot be asked
+	cfg   recorder.Config
+	codec media.Codec
+	out   *output
+	hides bool // the container has edit lists
 
 	unit    accessUnit
 	format  *media.EncodedFormat // the latest samples'
@@ -37,8 +36,6 @@ type videoCopy struct {
 	waiting recorder.DropReason // why pictures are left out until a keyframe; empty if they are not
 	since   time.Duration       // since when
 	wanted  bool                // something is missing, and no keyframe has come
-	asked   time.Duration       // when one was asked for last, valid if asking
-	asking  bool                // one was asked for, and none has come
 	lastCut time.Duration       // of the files' cuts, for which a keyframe has come
 
 	any      bool
@@ -47,17 +44,10 @@ type videoCopy struct {
 	interval int64 // between the latest two packets
 }
 
-const (
-	// askAgain is after how much media a keyframe is asked for once more.
-	askAgain = time.Second
-	// longestFreeze is for how long pictures stand still after a loss where the
-	// source was asked for a keyframe and players could go on without.
-	longestFreeze = 2 * time.Second
-	// squeezable is how far behind the latest picture one may come: a clock that
-	// was set back a little costs no pictures, which could not be decoded
-	// without each other, but shows them at once.
-	squeezable = videoTimescale
-)
+// squeezable is how far behind the latest picture one may come: a clock that was
+// set back a little costs no pictures, which could not be decoded without each
+// other, but shows them at once.
+const squeezable = videoTimescale
 
 // takes implements trackEncoder.
 func (v *videoCopy) takes(s media.Sample) bool {
@@ -158,12 +148,13 @@ func (v *videoCopy) judge(e *media.Encoded, p bitstream.Picture) {
 	key := p.Key && v.video.Ready()
 	switch {
 	case key:
-		v.waiting, v.wanted, v.asking = "", false, false
+		v.waiting, v.wanted = "", false
+		v.out.keyframes.answered()
 		if turns {
 			v.lastCut = cut
 		}
 	case v.wanted || turns:
-		v.ask(at)
+		v.out.keyframes.ask(at)
 	}
 	if v.thaws(at) {
 		v.waiting = ""
@@ -185,29 +176,8 @@ func (v *videoCopy) miss(why recorder.DropReason) {
 
 // thaws reports whether pictures are to go on although something is missing.
 func (v *videoCopy) thaws(at time.Duration) bool {
-	if v.waiting != recorder.DropAfterLoss {
-		return false
-	}
-	switch v.cfg.Video.AfterLoss {
-	case recorder.AfterLossKeep:
-		return true
-	case recorder.AfterLossFreeze:
-		return false
-	}
-	// The decoders of H.264 and HEVC conceal what is missing; those of the
-	// others give up, and a player with them.
-	conceals := v.codec == media.H264 || v.codec == media.HEVC
-	return conceals && (v.request == nil || at-v.since >= longestFreeze)
-}
-
-// ask asks for a keyframe: at once, and again while none comes.
-func (v *videoCopy) ask(at time.Duration) {
-	if v.request == nil || v.asking && at-v.asked < askAgain && at >= v.asked {
-		return
-	}
-	v.asking, v.asked = true, at
-	v.request()
-	v.out.ledger.update(func(t *recorder.TrackResult) { t.KeyframeRequests++ })
+	return v.waiting == recorder.DropAfterLoss &&
+		(at-v.since).Abs() >= freezeAfterLoss(v.cfg.Video.AfterLoss, v.codec, v.out.keyframes.canAsk())
 }
 
 // drop counts all samples of the access unit as left out.

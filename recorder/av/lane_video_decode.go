@@ -2,7 +2,6 @@ package av
 
 import (
 	"errors"
-	"math"
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/internal/bitstream"
@@ -14,15 +13,11 @@ import (
 // pictureDecoding makes pictures of what comes encoded to a [videoLane]. Each
 // sample is held in the ledger until it is known which picture it is a part of.
 type pictureDecoding struct {
-	request func() // asks for a keyframe; nil if the source cannot be asked
-
 	codec  media.Codec
 	video  *decode.Video // nil until something encoded comes
 	active bool          // something may be inside
 	zero   time.Duration // what the lane counts from, on the clock of the samples' times
 	failed error         // the encoder cannot be opened
-	asking bool          // a keyframe was asked for, and none has come
-	asked  time.Duration // when, valid if asking
 }
 
 // foresee opens the encoder for pictures of an encoded format, as far as their
@@ -56,7 +51,11 @@ func (v *videoLane) decode(at time.Duration, s media.Sample) error {
 	v.out.ledger.take()
 	d.zero, d.active = s.Time-at, true
 	d.video.Decode(s)
-	v.askForKeyframe(at)
+	if d.video.NeedsKeyframe() {
+		v.out.keyframes.ask(at)
+	} else {
+		v.out.keyframes.answered()
+	}
 	return nil
 }
 
@@ -69,21 +68,8 @@ func (v *videoLane) useDecoder(c media.Codec) {
 	v.flushDecoder()
 	v.closeDecoder()
 	d.codec = c
-	d.video = decode.NewVideo(decode.VideoOptions{Freeze: v.longestFreeze(c)},
+	d.video = decode.NewVideo(decode.VideoOptions{Freeze: freezeAfterLoss(v.cfg.Video.AfterLoss, c, v.out.keyframes.canAsk())},
 		decode.VideoOutput{Picture: v.decoded, Lost: v.undecoded})
-}
-
-// longestFreeze is for how long pictures are left out after a loss; see
-// [videoCopy.thaws] for the same of those that are copied.
-func (v *videoLane) longestFreeze(c media.Codec) time.Duration {
-	conceals := c == media.H264 || c == media.HEVC
-	switch after := v.cfg.Video.AfterLoss; {
-	case after == recorder.AfterLossKeep, after == recorder.AfterLossAuto && conceals && v.decoding.request == nil:
-		return 0
-	case after == recorder.AfterLossAuto && conceals:
-		return longestFreeze
-	}
-	return math.MaxInt64
 }
 
 // decoded takes a picture with its reference, which stands for so many samples.
@@ -132,22 +118,6 @@ func (v *videoLane) undecoded(samples int, err error) {
 	for range samples {
 		v.out.ledger.release(reason)
 	}
-}
-
-// askForKeyframe asks the source for a keyframe where one is missing: at once,
-// and again while none comes.
-func (v *videoLane) askForKeyframe(at time.Duration) {
-	d := &v.decoding
-	if !d.video.NeedsKeyframe() {
-		d.asking = false
-		return
-	}
-	if d.request == nil || d.asking && at-d.asked < askAgain && at >= d.asked {
-		return
-	}
-	d.asking, d.asked = true, at
-	d.request()
-	v.out.ledger.update(func(t *recorder.TrackResult) { t.KeyframeRequests++ })
 }
 
 // flushDecoder gives out what is inside.

@@ -89,12 +89,10 @@ func (r *Recording) addLane(t recorder.Track) (l *lane, known bool, err error) {
 }
 
 func (r *Recording) newLane(t recorder.Track) *lane {
-	l := &lane{id: t.ID, gate: r.gate, pauses: r.pauses, muxer: r.muxer, kind: t.Kind, ledger: newLedger(t), request: t.RequestKeyFrame}
-	l.out = &output{muxer: r.muxer, ledger: l.ledger, name: t.Title(), language: t.Language}
-	l.choose = func(f *media.EncodedFormat) (trackEncoder, error) {
-		t.RequestKeyFrame = l.request
-		return r.newEncoder(t, f, l.out)
-	}
+	l := &lane{id: t.ID, gate: r.gate, pauses: r.pauses, muxer: r.muxer, kind: t.Kind, ledger: newLedger(t)}
+	l.out = &output{muxer: r.muxer, ledger: l.ledger, name: t.Title(), language: t.Language,
+		keyframes: keyframeRequests{send: t.RequestKeyFrame, ledger: l.ledger}}
+	l.choose = func(f *media.EncodedFormat) (trackEncoder, error) { return r.newEncoder(t, f, l.out) }
 	return l
 }
 
@@ -146,7 +144,7 @@ func (r *Recording) newEncoder(t recorder.Track, f *media.EncodedFormat, out *ou
 			return nil, err
 		}
 		if what == copied {
-			return r.newCopier(t, f, out)
+			return r.newCopier(f, out)
 		}
 	}
 	if t.Kind == media.KindAudio {
@@ -162,20 +160,17 @@ func (r *Recording) newEncoder(t recorder.Track, f *media.EncodedFormat, out *ou
 	}
 	return &videoLane{
 		cfg: r.cfg, encoders: r.plan.video, container: r.plan.container, out: out, gate: r.gate,
-		decoding: pictureDecoding{request: t.RequestKeyFrame},
 		notify: func(encoder string, err error) {
 			r.log.Warn("video encoder failed to open, trying the next", "encoder", encoder, "reason", err)
 		},
 	}, nil
 }
 
-func (r *Recording) newCopier(t recorder.Track, f *media.EncodedFormat, out *output) (trackEncoder, error) {
+func (r *Recording) newCopier(f *media.EncodedFormat, out *output) (trackEncoder, error) {
 	if f.Codec == media.Opus || f.Codec == media.AAC {
 		return &audioCopy{codec: f.Codec, out: out, hides: r.plan.container.isHybrid()}, nil
 	}
-	return &videoCopy{
-		cfg: r.cfg, codec: f.Codec, out: out, hides: r.plan.container.isHybrid(), request: t.RequestKeyFrame,
-	}, nil
+	return &videoCopy{cfg: r.cfg, codec: f.Codec, out: out, hides: r.plan.container.isHybrid()}, nil
 }
 
 // Stop implements [recorder.Recording]. When ctx ends first, it returns the
