@@ -1,13 +1,19 @@
-// Package av is the production recorder: it encodes the raw media of a room
-// through FFmpeg's libraries and writes all of it into one file.
+// Package av is the production recorder: it writes all media of a room into one
+// file. What arrives encoded is copied where the container can hold it; the rest
+// is encoded through FFmpeg's libraries, decoded before if it has to be.
 //
 // The path of media through it:
 //
-//	AddTrack ─► lane (video: convert, encode; audio: timeline, encode) ─► muxer ─► file
+//	AddTrack ─► lane ─► trackEncoder ──────────────────► packet ─► muxer ─► fileWriter ─► file
+//	                    videoLane  (decode,) convert, encode        hybridFile: mp4, mov
+//	                    audioLane  (decode,) timeline, encode       libavFile: mkv, webm, ts
+//	                    videoCopy  access unit, keyframe?, order
+//	                    audioCopy  frames, codedTimeline
 //
-// Each track has a lane. The lanes meet twice: at the [gate], which decides
-// the recording's time zero, and in the muxer, the one goroutine that touches
-// the file.
+// Each track has a lane, which chooses by its first sample how to go on, and
+// again when samples of another sort come (treatment.go). The lanes meet twice:
+// at the [gate], which decides the recording's time zero, and in the muxer, the
+// one goroutine that touches the file.
 package av
 
 import (
