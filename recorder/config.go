@@ -33,6 +33,10 @@ type Config struct {
 	// Format is the container: mp4 (default), mov, mkv, webm, ts.
 	Format string `json:"format"`
 
+	// Name begins the names of files, {Name}_{id}_{timestamp}.{format}; default
+	// "room". Letters, digits, ".", "_" and "-", up to 64 of them, the first no
+	// "."; [FileName] makes one of any text.
+	Name string `json:"name,omitempty"`
 	// Title is written into the file's metadata; the kit fills in the room's
 	// id where it is empty.
 	Title string `json:"title,omitempty"`
@@ -189,6 +193,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.AudioCodec, "aac")
 	setDefault(&c.AudioSampleRate, 16000)
 	setDefault(&c.Format, "mp4")
+	setDefault(&c.Name, "room")
 	setDefault(&c.StartPolicy, StartWhenAll)
 	setDefault(&c.StartTimeout, 3*time.Second)
 	setDefault(&c.Video.KeyframeInterval, 2*time.Second)
@@ -209,6 +214,9 @@ func (c Config) Validate() error {
 	if slices.Contains(strings.FieldsFunc(filepath.ToSlash(c.Storage), func(r rune) bool { return r == '/' }), "..") {
 		return &ConfigError{"Storage", c.Storage, `a directory without ".." elements`}
 	}
+	if c.Name != FileName(c.Name) {
+		return &ConfigError{"Name", c.Name, fmt.Sprintf(`letters, digits, ".", "_" and "-", 1 to %d of them, the first no "."`, maxName)}
+	}
 	return firstError(
 		oneOf("VideoCodec", c.VideoCodec, videoCodecs),
 		inRange("VideoFPS", c.VideoFPS, 1, 240),
@@ -226,6 +234,24 @@ func (c Config) Validate() error {
 		c.Rotate.validate(),
 		c.File.validate(),
 	)
+}
+
+const maxName = 64
+
+// FileName makes of any text one that [Config.Name] may be: whatever is not
+// allowed there becomes "-".
+func FileName(text string) string {
+	name := []byte(strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '_', r == '-':
+			return r
+		}
+		return '-'
+	}, text))
+	if len(name) == 0 || name[0] == '.' {
+		name = append([]byte("-"), name[min(1, len(name)):]...)
+	}
+	return string(name[:min(len(name), maxName)])
 }
 
 func firstError(errs ...error) error {

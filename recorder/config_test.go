@@ -56,3 +56,23 @@ func TestTrackResultInJSON(t *testing.T) {
 		t.Errorf("of a track of raw media: %s, %v", text, err)
 	}
 }
+
+func TestConfigName(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "-", "alice": "alice", "Zoë/../x": "Zo--..-x", "..": "-.", ".hidden": "-hidden",
+		strings.Repeat("a", 80): strings.Repeat("a", 64),
+	} {
+		got := FileName(in)
+		if got != want {
+			t.Errorf("FileName(%q) = %q, want %q", in, got, want)
+		}
+		if err := (Config{Name: got}).WithDefaults().Validate(); err != nil {
+			t.Errorf("%q: %v", got, err)
+		}
+	}
+	for _, bad := range []string{"a/b", "..", ".a", "a b", strings.Repeat("a", 65)} {
+		if err := (Config{Name: bad}).WithDefaults().Validate(); !errors.Is(err, ErrConfig) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

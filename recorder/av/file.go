@@ -19,7 +19,7 @@ const partialSuffix = ".partial"
 // beside the final one, which it gets when it is complete.
 type outputFile struct {
 	id      string
-	base    string // of the first part's name, with its directory: room_{id}_{timestamp}
+	base    string // of the first part's name, with its directory: {name}_{id}_{timestamp}
 	format  string
 	number  int // of the part, from 1
 	final   string
@@ -29,14 +29,14 @@ type outputFile struct {
 
 // reserveFile picks the recording's id and creates its empty temporary file,
 // which proves that the directory can be written before any media is taken.
-func reserveFile(dir, format string, now time.Time) (*outputFile, error) {
+func reserveFile(dir, name, format string, now time.Time) (*outputFile, error) {
 	var random [6]byte
 	for {
 		if _, err := rand.Read(random[:]); err != nil {
 			return nil, err
 		}
 		id := hex.EncodeToString(random[:])
-		base := filepath.Join(dir, fmt.Sprintf("room_%s_%s", id, now.UTC().Format("20060102T150405")))
+		base := filepath.Join(dir, fmt.Sprintf("%s_%s_%s", name, id, now.UTC().Format("20060102T150405")))
 		f, err := createPartial(outputFile{id: id, base: base, format: format, number: 1})
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err

@@ -71,7 +71,7 @@ func (r *Recorder) Start(ctx context.Context, cfg recorder.Config) (recorder.Rec
 	if err := os.MkdirAll(cfg.Storage, 0o777); err != nil {
 		return nil, fmt.Errorf("av: Storage %q cannot be created: %w", cfg.Storage, err)
 	}
-	file, err := reserveFile(cfg.Storage, cfg.Format, r.now())
+	file, err := reserveFile(cfg.Storage, cfg.Name, cfg.Format, r.now())
 	if err != nil {
 		return nil, fmt.Errorf("av: Storage %q cannot be written: %w", cfg.Storage, err)
 	}
