@@ -9,8 +9,8 @@ import (
 
 	"github.com/roomkit-live/roomkit-go/backend"
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 	"github.com/roomkit-live/roomkit-go/recorder"
-	"github.com/roomkit-live/roomkit-go/voice"
 )
 
 // maxAhead is how far in the future a capture time may lie: further than any
@@ -118,7 +118,9 @@ type inlet struct {
 	// mu keeps the chain to one goroutine even where a backend does not keep
 	// to its contract. Nothing of a recorder is called while it is held.
 	mu    sync.Mutex
-	chain *voice.Chain // nil if there is nothing to do
+	chain *pipeline.Chain // nil if there is nothing to do
+	keep  func(media.Sample)
+	made  media.Sample
 
 	decoding decoding
 }
@@ -242,7 +244,11 @@ func (n *inlet) process(s media.Sample) media.Sample {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.chain.Process(s)
+	if n.keep == nil { // bound once: a closure allocates
+		n.keep = func(x media.Sample) { n.made = x }
+	}
+	n.chain.Process(s, n.keep)
+	return n.made
 }
 
 // track is one stream of a session on its way to the recordings of the room.

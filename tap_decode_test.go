@@ -35,12 +35,10 @@ func TestEncodedAudioIsDecodedForThePipeline(t *testing.T) {
 	objects := ffmpeg.LiveObjects()
 	s := bareSet(t)
 	processed := 0
-	count := func() voice.Processor {
-		return processor(func(x media.Sample) (media.Sample, error) { processed++; return x, nil })
-	}
+	count := voice.Func(func(x media.Sample) (media.Sample, error) { processed++; return x, nil })
 	b := &fakeBackend{tracks: []backend.Track{{Kind: media.KindAudio, Encoded: *opus}}}
-	pipeline := voice.NewPipeline(count, voice.Gain(6.0206)) // twice as loud
-	if err := s.kit.RegisterChannel(roomkit.NewVoiceChannel("voice", b, roomkit.WithVoicePipeline(pipeline))); err != nil {
+	twice := voice.NewPipeline(count, voice.Gain(6.0206)) // twice as loud
+	if err := s.kit.RegisterChannel(roomkit.NewVoiceChannel("voice", b, roomkit.WithVoicePipeline(twice))); err != nil {
 		t.Fatal(err)
 	}
 	other := &recorder.Mock{}

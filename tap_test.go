@@ -17,6 +17,7 @@ import (
 	"github.com/roomkit-live/roomkit-go"
 	"github.com/roomkit-live/roomkit-go/backend"
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 	"github.com/roomkit-live/roomkit-go/recorder"
 	"github.com/roomkit-live/roomkit-go/voice"
 )
@@ -494,7 +495,7 @@ func TestVoicePipeline(t *testing.T) {
 	s := newSet(t)
 	var made atomic.Int32
 	b := &fakeBackend{tracks: []backend.Track{mic}}
-	p := voice.NewPipeline(voice.Gain(20), func() voice.Processor { made.Add(1); return failing{} })
+	p := voice.NewPipeline(voice.Gain(20), func() pipeline.Processor { made.Add(1); return failing{} })
 	if err := s.kit.RegisterChannel(roomkit.NewVoiceChannel("v", b, roomkit.WithVoicePipeline(p))); err != nil {
 		t.Fatal(err)
 	}
@@ -518,7 +519,7 @@ func TestVoicePipeline(t *testing.T) {
 
 type failing struct{}
 
-func (failing) Process(media.Sample) (media.Sample, error) { panic("ouch") }
+func (failing) Process(media.Sample, func(media.Sample)) error { panic("ouch") }
 
 // The tap takes over the caller's reference: a pooled picture must come back
 // once the recorders are done with it, and not before.

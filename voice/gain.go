@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 )
 
 // Gain makes audio louder or softer by the given number of decibels; 6 dB
@@ -16,7 +17,7 @@ func Gain(dB float64) Stage {
 	if math.IsNaN(dB) {
 		factor = 1
 	}
-	return func() Processor { return &gain{factor: factor} }
+	return func() pipeline.Processor { return &gain{factor: factor} }
 }
 
 type gain struct {
@@ -24,18 +25,20 @@ type gain struct {
 	pool   media.PCMPool
 }
 
-func (g *gain) Process(s media.Sample) (media.Sample, error) {
+func (g *gain) Process(s media.Sample, emit func(media.Sample)) error {
 	if g.factor == 1 {
-		return s, nil
+		emit(s)
+		return nil
 	}
 	scale := scalers[s.PCM.Format.Sample]
 	if scale == nil {
-		return s, fmt.Errorf("voice: gain does not know sample format %s", s.PCM.Format.Sample)
+		return fmt.Errorf("voice: gain does not know sample format %s", s.PCM.Format.Sample)
 	}
 	out := g.pool.Get(s.PCM.Format, s.PCM.Frames())
 	scale(out.Data, s.PCM.Data, g.factor)
 	s.PCM = out
-	return s, nil
+	emit(s)
+	return nil
 }
 
 // scalers multiply each value of in into out, which is as long. They are
