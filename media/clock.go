@@ -17,6 +17,10 @@ type Clock interface {
 	// clock. The caller must Close the pacer when the goroutine ends: a
 	// virtual clock stands still while any pacer is awake.
 	NewPacer() Pacer
+	// NewFollower announces a goroutine that watches over others and has no
+	// media of its own. It is a pacer like any other, except that a virtual
+	// clock does not move on for its sake: only if somebody else sleeps too.
+	NewFollower() Pacer
 }
 
 // A Pacer lets one goroutine sleep on its [Clock]. It is used by one goroutine
@@ -48,6 +52,9 @@ func (c *RealClock) NewPacer() Pacer {
 	t.Stop()
 	return &realPacer{clock: c, timer: t}
 }
+
+// NewFollower implements [Clock].
+func (c *RealClock) NewFollower() Pacer { return c.NewPacer() }
 
 type realPacer struct {
 	clock *RealClock

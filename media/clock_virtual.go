@@ -19,6 +19,7 @@ type VirtualClock struct {
 	mu       sync.Mutex
 	now      time.Duration
 	awake    int
+	drivers  int             // of the sleepers those that move time, and do not only follow it
 	sleepers []*virtualPacer // sorted by the instant they wait for
 }
 
@@ -45,15 +46,23 @@ func (c *VirtualClock) Advance(d time.Duration) {
 // NewPacer implements [Clock]. The new pacer is awake: time stands still until
 // it sleeps or is closed. A pacer that is kept awake while others are being
 // set up is the way to let several sources begin at one instant.
-func (c *VirtualClock) NewPacer() Pacer {
+func (c *VirtualClock) NewPacer() Pacer { return c.newPacer(false) }
+
+// NewFollower implements [Clock]. Time stands still while it is awake, as for
+// any pacer, so that what it sees at an instant does not depend on how fast
+// anybody runs.
+func (c *VirtualClock) NewFollower() Pacer { return c.newPacer(true) }
+
+func (c *VirtualClock) newPacer(follows bool) Pacer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.awake++
-	return &virtualPacer{clock: c, woken: make(chan struct{}, 1), isAwake: true}
+	return &virtualPacer{clock: c, follows: follows, woken: make(chan struct{}, 1), isAwake: true}
 }
 
 type virtualPacer struct {
 	clock   *VirtualClock
+	follows bool
 	woken   chan struct{}
 	until   time.Duration
 	isAwake bool
@@ -78,6 +87,9 @@ func (p *virtualPacer) SleepUntil(ctx context.Context, t time.Duration) error {
 		return 1
 	})
 	c.sleepers = slices.Insert(c.sleepers, at, p)
+	if !p.follows {
+		c.drivers++
+	}
 	c.awake--
 	c.jump()
 	c.mu.Unlock()
@@ -94,9 +106,17 @@ func (p *virtualPacer) SleepUntil(ctx context.Context, t time.Duration) error {
 		return ctx.Err()
 	}
 	c.sleepers = slices.DeleteFunc(c.sleepers, func(s *virtualPacer) bool { return s == p })
+	c.rouse(p)
+	return ctx.Err()
+}
+
+// rouse counts a pacer as awake that has been taken off the sleepers.
+func (c *VirtualClock) rouse(p *virtualPacer) {
 	p.isAwake = true
 	c.awake++
-	return ctx.Err()
+	if !p.follows {
+		c.drivers--
+	}
 }
 
 func (p *virtualPacer) Close() {
@@ -113,7 +133,7 @@ func (p *virtualPacer) Close() {
 
 // jump moves time to the next instant somebody waits for, if all sleep.
 func (c *VirtualClock) jump() {
-	if c.awake > 0 || len(c.sleepers) == 0 {
+	if c.awake > 0 || c.drivers == 0 {
 		return
 	}
 	c.now = max(c.now, c.sleepers[0].until)
@@ -127,9 +147,8 @@ func (c *VirtualClock) wake() {
 		if p.until > c.now {
 			break
 		}
-		p.isAwake = true
+		c.rouse(p)
 		p.woken <- struct{}{}
-		c.awake++
 		n++
 	}
 	c.sleepers = slices.Delete(c.sleepers, 0, n)
