@@ -19,6 +19,12 @@ type Binding struct {
 	// StallTimeout is how long, in real time, one call into the recorder may
 	// take before it is cut off; default 10 s.
 	StallTimeout time.Duration
+
+	// Limits end the recording by themselves; default none.
+	Limits Limits
+	// QuietAfter is for how long a track, or all of them, must have had no media
+	// for an event to tell of it; default 5 s, negative never.
+	QuietAfter time.Duration
 }
 
 // WithDefaults fills in the defaults of the binding and of its configuration.
@@ -29,6 +35,7 @@ func (b Binding) WithDefaults() Binding {
 	}
 	setDefault(&b.QueueBytes, 128<<20)
 	setDefault(&b.StallTimeout, 10*time.Second)
+	setDefault(&b.QuietAfter, 5*time.Second)
 	return b
 }
 
@@ -48,6 +55,7 @@ func (b Binding) Validate() error {
 	return firstError(
 		inRange("Binding.QueueBytes", b.QueueBytes, 1<<20, 1<<30),
 		inRange("Binding.StallTimeout", b.StallTimeout, time.Millisecond, time.Hour),
+		b.Limits.validate(),
 		b.Config.Validate(),
 	)
 }

@@ -43,7 +43,9 @@ type Feed struct {
 	cutting   sync.Mutex            // held while the inputs are being cut
 	failed    atomic.Pointer[error] // why the recorder was cut off
 	hung      chan struct{}         // closed when a call has taken too long
-	lagging   atomic.Bool           // a call of AddTrack has outlasted addPatience
+	alive     context.Context       // see Context
+	die       context.CancelCauseFunc
+	lagging   atomic.Bool // a call of AddTrack has outlasted addPatience
 	reporting atomic.Bool
 	stopped   chan struct{} // closed when final is there
 
@@ -68,10 +70,12 @@ func OpenFeed(ctx context.Context, b Binding, log *slog.Logger) (*Feed, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	f := &Feed{binding: b, hung: make(chan struct{}), stopped: make(chan struct{})}
+	f.alive, f.die = context.WithCancelCause(context.Background())
 	f.base = Result{Binding: b.Name, Recorder: recorderName(b.Recorder), Started: time.Now()}
 	var err error
 	f.recording, err = within(ctx, b.StallTimeout, "Start", f.start(ctx), stopLate)
 	if err != nil {
+		f.die(err)
 		return nil, fmt.Errorf("recorder %q cannot start: %w", f.base.Recorder, err)
 	}
 	f.base.ID, _ = guarded("ID", func() (string, error) { return f.recording.ID(), nil })
@@ -110,6 +114,28 @@ func (f *Feed) Err() error {
 		return *err
 	}
 	return nil
+}
+
+// Context returns a context that ends when the recording can take nothing more:
+// its cause is why the recorder was cut off, the recorder's own word for it,
+// which wraps [ErrBroken], or [ErrStopped]. One that is broken is still to be
+// stopped.
+func (f *Feed) Context() context.Context { return f.alive }
+
+// Activity tells the capture times of the first and the latest sample that any
+// track was offered, and whether there was one.
+func (f *Feed) Activity() (first, latest time.Duration, any bool) {
+	for _, in := range f.snapshot() {
+		a := in.activity()
+		if a.any && (!any || a.first < first) {
+			first = a.first
+		}
+		if a.any && (!any || a.latest > latest) {
+			latest = a.latest
+		}
+		any = any || a.any
+	}
+	return first, latest, any
 }
 
 // AddTrack adds a track and returns its way in. It never fails for the room: a
@@ -184,6 +210,7 @@ func (f *Feed) awaitRegistration(in *Input) {
 func (f *Feed) fail(err error) {
 	f.cutting.Lock()
 	first := f.failed.CompareAndSwap(nil, &err)
+	f.die(err)
 	if first {
 		for _, in := range f.snapshot() {
 			in.cut()
@@ -257,6 +284,7 @@ func (f *Feed) finish(r Result) {
 	f.mu.Lock()
 	f.final = r
 	f.mu.Unlock()
+	f.die(ErrStopped)
 	close(f.stopped)
 }
 

@@ -64,11 +64,13 @@ func (w *watch) begin(call string) {
 	w.timer.Reset(w.limit) // reused: watching does not allocate
 }
 
-func (w *watch) end() {
+// end returns how long the call has taken.
+func (w *watch) end() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.call = ""
 	w.timer.Stop()
+	return time.Since(w.begun)
 }
 
 func (w *watch) fire() {

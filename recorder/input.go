@@ -38,6 +38,26 @@ type Input struct {
 	broken  error // the first error that cost more than the sample it was for
 	result  TrackResult
 	flooded bool // the first full queue has been logged
+	active  activity
+}
+
+// activity is when a track has had samples, in capture time.
+type activity struct {
+	first, latest time.Duration
+	any           bool
+}
+
+func (a *activity) note(at time.Duration) {
+	if !a.any {
+		*a = activity{at, at, true}
+	}
+	a.first, a.latest = min(a.first, at), max(a.latest, at)
+}
+
+func (in *Input) activity() activity {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.active
 }
 
 type inputState uint8
@@ -148,6 +168,7 @@ func (in *Input) Discard() {
 // admit counts the sample as offered, and as dropped where none is taken.
 func (in *Input) admit(s media.Sample) bool {
 	in.result.SamplesIn++
+	in.active.note(s.Time)
 	if s.Encoded != nil {
 		in.result.LostOnTheWay += int64(s.Encoded.Lost)
 	}
@@ -370,7 +391,10 @@ func (in *Input) addTrack() (w TrackWriter, err error) {
 func (in *Input) write(w TrackWriter, s media.Sample) (err error) {
 	defer in.left("WriteSample", &err)
 	in.watch.begin("WriteSample")
-	return w.WriteSample(s)
+	if err = w.WriteSample(s); errors.Is(err, ErrBroken) {
+		in.feed.die(err)
+	}
+	return err
 }
 
 func (in *Input) end(w TrackWriter) (err error) {
@@ -383,11 +407,18 @@ func (in *Input) end(w TrackWriter) (err error) {
 // panicked.
 func (in *Input) left(call string, err *error) {
 	v := recover()
-	in.watch.end()
+	in.spent(in.watch.end())
 	if v != nil {
 		*err = named(call, 0, guard.Recovered(v))
 		in.feed.fail(*err)
 	}
+}
+
+// spent books the time that a call has taken.
+func (in *Input) spent(took time.Duration) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.result.WriteTime += took
 }
 
 func (in *Input) log() *slog.Logger { return in.feed.log.With("track", in.result.ID) }
@@ -399,6 +430,7 @@ func (in *Input) count() (r TrackResult, taken int64) {
 	defer in.mu.Unlock()
 	r = in.result
 	r.Dropped = maps.Clone(r.Dropped)
+	r.SamplesQueued, r.BytesQueued = int64(in.queue.n), int64(in.queue.bytes)
 	if in.busy && in.state == inputCut {
 		r.Drop(DropFailed, 1)
 	}
@@ -415,6 +447,9 @@ func merge(visits []*Input, own *TrackResult, from verdict) TrackResult {
 		taken += n
 		r.SamplesIn += more.SamplesIn
 		r.LostOnTheWay += more.LostOnTheWay
+		r.SamplesQueued += more.SamplesQueued
+		r.BytesQueued += more.BytesQueued
+		r.WriteTime += more.WriteTime
 		for reason, n := range more.Dropped {
 			r.Drop(reason, n)
 		}

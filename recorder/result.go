@@ -107,6 +107,12 @@ type TrackResult struct {
 	// keyframe.
 	LostOnTheWay     int64 `json:"lost_on_the_way,omitempty"`
 	KeyframeRequests int64 `json:"keyframe_requests,omitempty"`
+	// SamplesQueued and BytesQueued wait for the recorder; zero in a final
+	// result. WriteTime is the real time that the recorder has spent over the
+	// track's samples: decoding, encoding and waiting for the file.
+	SamplesQueued int64         `json:"samples_queued,omitempty"`
+	BytesQueued   int64         `json:"bytes_queued,omitempty"`
+	WriteTime     time.Duration `json:"-"`
 	// Bytes is the encoded media of the track in the file.
 	Bytes int64 `json:"bytes"`
 	// RatePPM is how much faster than nominal the source of an audio track runs
@@ -194,8 +200,9 @@ func (t TrackResult) MarshalJSON() ([]byte, error) {
 		Last              float64 `json:"last"`
 		LargestCorrection float64 `json:"largest_correction,omitempty"`
 		GapTotal          float64 `json:"gap_total,omitempty"`
+		WriteTime         float64 `json:"write_time,omitempty"`
 		Error             string  `json:"error,omitempty"`
-	}{plain(t), t.First.Seconds(), t.Last.Seconds(), t.LargestCorrection.Seconds(), t.GapTotal.Seconds(), errorText(t.Err)})
+	}{plain(t), t.First.Seconds(), t.Last.Seconds(), t.LargestCorrection.Seconds(), t.GapTotal.Seconds(), t.WriteTime.Seconds(), errorText(t.Err)})
 }
 
 func errorText(err error) string {

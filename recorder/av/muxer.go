@@ -132,13 +132,20 @@ func (m *muxer) err() error {
 	return m.failed
 }
 
+// fail ends the recording's file: whoever still has samples is told that the
+// recording cannot go on.
 func (m *muxer) fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed == nil {
-		m.failed = err
+		m.failed = brokenError{err}
 	}
 }
+
+// brokenError says what has broken a recording, and is [recorder.ErrBroken].
+type brokenError struct{ error }
+
+func (e brokenError) Unwrap() []error { return []error{e.error, recorder.ErrBroken} }
 
 // close finishes the file after the last packet. No write may follow. Wait for
 // done, then outcomes tells what became of it.
