@@ -26,6 +26,7 @@ type channel struct {
 	backend   backend.Backend
 	kinds     []media.Kind
 	pipeline  *voice.Pipeline
+	layers    []*layer
 	recording recorder.ChannelRecordingConfig
 }
 
@@ -61,5 +62,5 @@ func (c *channel) validate() error {
 	if c.pipeline != nil && !c.carries(media.KindAudio) {
 		return fmt.Errorf("%w: channel %q has a voice pipeline but carries no audio (allowed for voice and audio-video channels)", ErrInvalid, c.id)
 	}
-	return nil
+	return c.validateLayers()
 }

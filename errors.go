@@ -34,6 +34,10 @@ var (
 	ErrRecordingExists = errors.New("roomkit: recording exists already")
 	// ErrUnknownRecording: the room has no recording of this name.
 	ErrUnknownRecording = errors.New("roomkit: unknown recording")
+	// ErrRefused: a handler has refused a recording.
+	ErrRefused = errors.New("roomkit: recording refused")
+	// ErrDiskSpace: less is free than Limits.MinFree asks for.
+	ErrDiskSpace = errors.New("roomkit: too little disk space")
 	// ErrPlayoutFull: more audio than the playout queue holds.
 	ErrPlayoutFull = errors.New("roomkit: playout queue is full")
 	// ErrBackend: a backend broke its contract, or panicked.

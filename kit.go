@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 
@@ -15,8 +16,10 @@ import (
 
 // A Kit owns channels, rooms and sessions. Close it when done.
 type Kit struct {
-	clock media.Clock
-	log   *slog.Logger
+	clock    media.Clock
+	log      *slog.Logger
+	events   *notifier
+	observer recorder.Observer // nil if there is none
 
 	// mu is never held during a call into a backend or a recorder. It may be
 	// held while a room's is taken, not the other way round.
@@ -33,6 +36,7 @@ func New(opts ...KitOption) *Kit {
 	k := &Kit{
 		clock:    media.NewRealClock(),
 		log:      slog.New(slog.DiscardHandler),
+		events:   &notifier{timeout: handlerTimeout},
 		channels: map[string]*channel{},
 		rooms:    map[string]*Room{},
 		sessions: map[string]*Session{},
@@ -40,6 +44,7 @@ func New(opts ...KitOption) *Kit {
 	for _, opt := range opts {
 		opt(k)
 	}
+	k.events.log = k.log
 	return k
 }
 
@@ -112,7 +117,7 @@ func (k *Kit) CreateRoom(ctx context.Context, id string, opts ...RoomOption) (*R
 	}
 	if !r.open() {
 		k.forgetRoom(r)
-		return nil, ErrKitClosed
+		return nil, fmt.Errorf("%w: %q", ErrRoomClosed, id)
 	}
 	return r, nil
 }
@@ -213,6 +218,7 @@ func (k *Kit) Join(ctx context.Context, roomID, channelID string, opts ...JoinOp
 	if err != nil {
 		return nil, err
 	}
+	s.startLayers(ctx)
 	if err := s.connect(); err != nil {
 		return nil, fmt.Errorf("roomkit: %q cannot join room %q on channel %q: %w", s.participant, roomID, channelID, err)
 	}
@@ -279,38 +285,63 @@ func (k *Kit) Leave(ctx context.Context, sessionID string) error {
 // but for [recorder.ErrNoMedia]: nobody having said anything is no failure.
 // The results are valid beside an error. When ctx ends, what can still be
 // finished in a few seconds is.
+//
+// A room can be closed while it is being created, such as by a handler: then it
+// never comes to be.
 func (k *Kit) CloseRoom(ctx context.Context, id string) ([]recorder.Result, error) {
-	r, err := k.Room(id)
-	if err != nil {
-		return nil, err
+	k.mu.Lock()
+	r := k.rooms[id]
+	if r == nil || !r.is(roomOpening) {
+		var err error
+		if r, err = k.room(id); err != nil {
+			k.mu.Unlock()
+			return nil, err
+		}
 	}
-	return r.close(ctx)
+	k.mu.Unlock()
+	return r.close(ctx, StopRoomClosed)
+}
+
+// Recordings tells of all recordings in all rooms what they are and do, those of
+// the oldest room first.
+func (k *Kit) Recordings() []RecordingStatus {
+	var all []RecordingStatus
+	for _, r := range k.openRooms() {
+		all = append(all, r.Status()...)
+	}
+	return all
+}
+
+// openRooms returns all rooms, the oldest first.
+func (k *Kit) openRooms() []*Room {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	rooms := slices.Collect(maps.Values(k.rooms))
+	slices.SortFunc(rooms, func(a, b *Room) int { return cmp.Compare(a.serial, b.serial) })
+	return rooms
 }
 
 // Close closes all rooms as [Kit.CloseRoom] does and returns all results, the
-// oldest room's first. Afterwards the kit is of no more use. Closing again
-// returns nothing.
+// oldest room's first. Those who listen to events get the last of them, then
+// their streams end. Afterwards the kit is of no more use. Closing again returns
+// nothing.
 func (k *Kit) Close(ctx context.Context) ([]recorder.Result, error) {
 	k.mu.Lock()
 	k.closed = true
-	rooms := make([]*Room, 0, len(k.rooms))
-	for _, r := range k.rooms {
-		rooms = append(rooms, r)
-	}
 	k.mu.Unlock()
-	slices.SortFunc(rooms, func(a, b *Room) int { return cmp.Compare(a.serial, b.serial) })
-
+	rooms := k.openRooms()
 	results := make([][]recorder.Result, len(rooms))
 	errs := make([]error, len(rooms))
 	var all sync.WaitGroup
 	for i, r := range rooms {
 		all.Go(func() {
-			results[i], errs[i] = r.close(ctx)
+			results[i], errs[i] = r.close(ctx, StopShutdown)
 			if errors.Is(errs[i], ErrRoomClosed) {
 				errs[i] = nil // somebody else closes it
 			}
 		})
 	}
 	all.Wait()
+	k.events.close(ctx)
 	return slices.Concat(results...), errors.Join(errs...)
 }

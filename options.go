@@ -2,6 +2,7 @@ package roomkit
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
@@ -30,6 +31,23 @@ func WithLogger(log *slog.Logger) KitOption {
 	}
 }
 
+// WithObserver sets who is told how the tracks of all recordings are doing, once
+// a second of the kit's clock and at their end; default nobody.
+func WithObserver(o recorder.Observer) KitOption {
+	return func(k *Kit) { k.observer = o }
+}
+
+// WithHandlerTimeout sets how long, in real time, a handler may take over an
+// event before it counts as failed, and a start waits for a handler that may
+// refuse it; default 5 s.
+func WithHandlerTimeout(d time.Duration) KitOption {
+	return func(k *Kit) {
+		if d > 0 {
+			k.events.timeout = d
+		}
+	}
+}
+
 // A ChannelOption configures a channel.
 type ChannelOption func(*channel)
 
@@ -38,6 +56,26 @@ type ChannelOption func(*channel)
 // Registering a channel that has a pipeline but carries no audio fails.
 func WithVoicePipeline(p *voice.Pipeline) ChannelOption {
 	return func(c *channel) { c.pipeline = p }
+}
+
+// WithVoiceRecorder records the voice of each session on the channel into files
+// of its own, beside what rooms record: for debugging, with a binding of package
+// recorder/wav. It has what the participant says, as the pipeline leaves it, and
+// what is played to them. It may be given several times, with bindings of
+// different names. Registering a channel with a wrong configuration, or one that
+// carries no audio, fails; a recorder that cannot start for a session keeps
+// nobody out, and is told by a [RecordingError].
+//
+// Where the binding's Config says nothing else, files are named after the
+// participant.
+func WithVoiceRecorder(b recorder.Binding) ChannelOption {
+	return func(c *channel) { c.layers = append(c.layers, newLayer(b, false)) }
+}
+
+// WithVideoRecorder does the same for the pictures of each session, with a
+// binding of package recorder/av.
+func WithVideoRecorder(b recorder.Binding) ChannelOption {
+	return func(c *channel) { c.layers = append(c.layers, newLayer(b, true)) }
 }
 
 // WithChannelRecording says which kinds of the channel's media rooms record;

@@ -44,6 +44,10 @@ type Session struct {
 	released  chan struct{} // closed when the backend has closed
 	conn      backend.Conn  // read after connected
 
+	// Under the room's lock:
+	layers     []*recording // of this session only
+	layersOver bool         // no more of them are started
+
 	mu       sync.Mutex
 	ended    bool // no more tracks
 	bySource bool
@@ -194,6 +198,7 @@ func (s *Session) abort() bool {
 	s.markEnded(nil, false)
 	s.endTracks(true)
 	s.awaitRequests()
+	s.endLayers(context.Background())
 	s.release()
 	return true
 }
@@ -218,6 +223,7 @@ func (s *Session) markEnded(err error, bySource bool) bool {
 // played up to now stays, and so does what the backend delivers until it has
 // closed.
 func (s *Session) leave(ctx context.Context) error {
+	defer s.room.endIfEmpty()
 	defer s.release()
 	s.markEnded(nil, false)
 	s.stopDial()
@@ -228,6 +234,7 @@ func (s *Session) leave(ctx context.Context) error {
 	err := s.closeConn(ctx)
 	s.endTracks(false)
 	s.awaitRequests()
+	s.endLayers(ctx)
 	return err
 }
 
@@ -243,6 +250,7 @@ func (s *Session) sourceEnded(err error) {
 		s.log.Error("source failed", "error", err)
 	}
 	go func() {
+		defer s.room.endIfEmpty()
 		defer s.release()
 		ctx, cancel := context.WithTimeout(context.Background(), sourcePatience)
 		defer cancel()
@@ -252,6 +260,7 @@ func (s *Session) sourceEnded(err error) {
 			s.log.Warn("closing an ended source", "error", err)
 		}
 		s.awaitRequests()
+		s.endLayers(context.Background()) // bounded by the bindings' StallTimeout
 	}()
 }
 
@@ -359,7 +368,8 @@ func (s *Session) newTrack(bt backend.Track) *track {
 		Channel: s.channel.id, Session: s.id, Language: s.language,
 		Audio: bt.Audio, Video: bt.Video, Encoded: bt.Encoded,
 	}
-	if s.recording.Records(bt.Kind) {
+	shared := s.recording.Records(bt.Kind)
+	if shared {
 		info.ID = s.room.takeUp(info)
 	}
 	if info.ID == "" {
@@ -370,7 +380,7 @@ func (s *Session) newTrack(bt backend.Track) *track {
 		k = &keyframes{session: s, track: info.ID, request: bt.RequestKeyFrame, clock: s.room.kit.clock}
 		info.RequestKeyFrame = k.ask
 	}
-	t := newTrack(info, k)
+	t := newTrack(s, info, shared, k)
 	s.tracks = append(s.tracks, t)
 	return t
 }
@@ -389,7 +399,7 @@ func (s *Session) nameTrack(k media.Kind) string {
 // it has done so.
 func (s *Session) ready(ctx context.Context, t *track, isNew bool) error {
 	if isNew {
-		if s.recording.Records(t.info.Kind) {
+		if t.shared || len(s.channel.layers) > 0 {
 			t.onEnd = func() { s.room.dropTrack(t) }
 			s.room.addTrack(t)
 		}

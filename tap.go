@@ -253,10 +253,12 @@ func (n *inlet) process(s media.Sample) media.Sample {
 
 // track is one stream of a session on its way to the recordings of the room.
 type track struct {
-	info  recorder.Track
-	asks  *keyframes    // nil if its source cannot be asked for one
-	ready chan struct{} // closed when all recordings have it
-	onEnd func()        // set before ready
+	session *Session
+	info    recorder.Track
+	shared  bool          // the room's recordings have it, and not only the session's
+	asks    *keyframes    // nil if its source cannot be asked for one
+	ready   chan struct{} // closed when all recordings have it
+	onEnd   func()        // set before ready
 
 	// inputs is what samples go to, read without a lock by the source.
 	inputs atomic.Pointer[[]*recorder.Input]
@@ -272,8 +274,8 @@ type outlet struct {
 	input     *recorder.Input
 }
 
-func newTrack(info recorder.Track, asks *keyframes) *track {
-	t := &track{info: info, asks: asks, ready: make(chan struct{})}
+func newTrack(s *Session, info recorder.Track, shared bool, asks *keyframes) *track {
+	t := &track{session: s, info: info, shared: shared, asks: asks, ready: make(chan struct{})}
 	t.inputs.Store(&[]*recorder.Input{})
 	return t
 }
@@ -292,11 +294,21 @@ func (t *track) attach(rec *recording) {
 		in.Close()
 		return
 	}
+	rec.tell(TrackAdded{rec.about(), t.described()})
 	if t.ended {
 		in.Close()
+		rec.tell(TrackEnded{rec.about(), t.described()})
 	}
 	t.outlets = append(t.outlets, outlet{rec, in})
 	t.publish()
+}
+
+// described is the track for those who look at it, from where its source cannot
+// be reached.
+func (t *track) described() recorder.Track {
+	info := t.info
+	info.RequestKeyFrame = nil
+	return info
 }
 
 func (t *track) beginAttach() bool {
@@ -345,6 +357,7 @@ func (t *track) end(discard bool) {
 		} else {
 			o.input.Close()
 		}
+		o.recording.tell(TrackEnded{o.recording.about(), t.described()})
 	}
 	t.mu.Unlock()
 	<-t.ready // onEnd is known then

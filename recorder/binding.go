@@ -31,7 +31,7 @@ type Binding struct {
 func (b Binding) WithDefaults() Binding {
 	b.Config = b.Config.WithDefaults()
 	if b.Recorder != nil {
-		setDefault(&b.Name, recorderName(b.Recorder))
+		setDefault(&b.Name, NameOf(b.Recorder))
 	}
 	setDefault(&b.QueueBytes, 128<<20)
 	setDefault(&b.StallTimeout, 10*time.Second)
@@ -39,9 +39,9 @@ func (b Binding) WithDefaults() Binding {
 	return b
 }
 
-// recorderName asks a recorder for its name. One that panics over it, such as
-// a nil pointer, has no name; starting it will tell.
-func recorderName(r Recorder) string {
+// NameOf asks a recorder for its name. One that panics over it, such as a nil
+// pointer, is called "recorder"; starting it will tell.
+func NameOf(r Recorder) string {
 	name, _ := guarded("Name", func() (string, error) { return r.Name(), nil })
 	setDefault(&name, "recorder")
 	return name

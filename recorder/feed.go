@@ -71,7 +71,7 @@ func OpenFeed(ctx context.Context, b Binding, log *slog.Logger) (*Feed, error) {
 	}
 	f := &Feed{binding: b, hung: make(chan struct{}), stopped: make(chan struct{})}
 	f.alive, f.die = context.WithCancelCause(context.Background())
-	f.base = Result{Binding: b.Name, Recorder: recorderName(b.Recorder), Started: time.Now()}
+	f.base = Result{Binding: b.Name, Recorder: NameOf(b.Recorder), Started: time.Now()}
 	var err error
 	f.recording, err = within(ctx, b.StallTimeout, "Start", f.start(ctx), stopLate)
 	if err != nil {
@@ -106,6 +106,9 @@ func stopLate(r Recording, err error) {
 // Name returns the binding's name.
 func (f *Feed) Name() string { return f.binding.Name }
 
+// ID returns the recording's id.
+func (f *Feed) ID() string { return f.base.ID }
+
 // Err says why the recorder was cut off, nil if it was not. It wraps
 // [ErrPanic] or [ErrUnresponsive], or the error of the context that ended
 // before the queues were empty.
@@ -136,6 +139,18 @@ func (f *Feed) Activity() (first, latest time.Duration, any bool) {
 		any = any || a.any
 	}
 	return first, latest, any
+}
+
+// TrackActivity tells, by their ids, when the tracks that have not ended were
+// offered a sample for the last time, in capture time; 0 for never.
+func (f *Feed) TrackActivity() map[string]time.Duration {
+	at := map[string]time.Duration{}
+	for _, in := range f.snapshot() {
+		if !in.isClosed() {
+			at[in.result.ID] = max(at[in.result.ID], in.activity().latest)
+		}
+	}
+	return at
 }
 
 // AddTrack adds a track and returns its way in. It never fails for the room: a

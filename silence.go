@@ -1,0 +1,63 @@
+package roomkit
+
+import (
+	"time"
+)
+
+// silence notices when no media comes, of one track or of all, and when it comes
+// again.
+type silence struct {
+	rec    *recording
+	after  time.Duration // how long it takes; negative never
+	begun  time.Duration // of the recording
+	all    quiet
+	tracks map[string]*quiet // by ID; those that have not ended
+}
+
+// quiet is whether media is missing.
+type quiet struct {
+	from  time.Duration // when it was first looked at
+	told  bool
+	since time.Duration // capture time of what came last before it was told
+}
+
+// look tells what is new, and returns when something may be at the earliest.
+func (s *silence) look(now, latest time.Duration, any bool) (next time.Duration) {
+	if s.after < 0 {
+		return never
+	}
+	if !any {
+		latest = s.begun
+	}
+	next = s.judge(&s.all, "", now, max(latest, s.begun))
+	open := map[string]*quiet{}
+	for id, at := range s.rec.feed.TrackActivity() {
+		q := s.tracks[id]
+		if q == nil {
+			q = &quiet{from: now}
+		}
+		open[id] = q
+		if s.all.told && !q.told { // said already, of all
+			continue
+		}
+		next = min(next, s.judge(q, id, now, max(at, q.from)))
+	}
+	s.tracks = open
+	return next
+}
+
+// judge compares a time without media with what is allowed.
+func (s *silence) judge(q *quiet, track string, now, latest time.Duration) (next time.Duration) {
+	switch missing := latest+s.after <= now; {
+	case missing && !q.told:
+		q.told, q.since = true, latest
+		s.rec.tell(MediaStalled{EventInfo: s.rec.about(), Track: track, Since: latest})
+	case !missing && q.told:
+		q.told = false
+		s.rec.tell(MediaRecovered{EventInfo: s.rec.about(), Track: track, Silent: latest - q.since})
+	}
+	if q.told {
+		return never
+	}
+	return latest + s.after
+}
