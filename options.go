@@ -6,6 +6,7 @@ import (
 
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/video"
 	"github.com/roomkit-live/roomkit-go/voice"
 )
 
@@ -51,11 +52,26 @@ func WithHandlerTimeout(d time.Duration) KitOption {
 // A ChannelOption configures a channel.
 type ChannelOption func(*channel)
 
-// WithVoicePipeline sets what processes the audio that participants send, as far
-// as it comes as PCM: encoded audio passes it by.
-// Registering a channel that has a pipeline but carries no audio fails.
+// WithVoicePipeline sets what processes the audio that participants send; what
+// comes encoded is decoded for it. Registering a channel that has a pipeline but
+// carries no audio fails.
 func WithVoicePipeline(p *voice.Pipeline) ChannelOption {
 	return func(c *channel) { c.pipeline = p }
+}
+
+// WithOutboundPipeline sets what processes the audio that is played to
+// participants, by [Session.Play] or by the backend's word, before it is
+// recorded.
+func WithOutboundPipeline(p *voice.Pipeline) ChannelOption {
+	return func(c *channel) { c.outbound = p }
+}
+
+// WithVideoPipeline sets what processes the pictures that participants send; what
+// comes encoded is decoded for it, and so encoded anew where it is recorded. It
+// works beside a live source's goroutine; pictures that it has no time for are
+// dropped and counted as [recorder.DropPipeline].
+func WithVideoPipeline(p *video.Pipeline) ChannelOption {
+	return func(c *channel) { c.pictures = p }
 }
 
 // WithVoiceRecorder records the voice of each session on the channel into files

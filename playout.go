@@ -23,6 +23,7 @@ const (
 type playout struct {
 	clock media.Clock
 	heard func(media.Sample) // borrows the sample
+	quiet func()             // there is nothing to play for now
 	pool  media.PCMPool
 
 	mu      sync.Mutex
@@ -67,8 +68,8 @@ func (l *timeline) place(now time.Duration, pcm *media.PCM) time.Duration {
 	return start
 }
 
-func newPlayout(c media.Clock, heard func(media.Sample)) *playout {
-	return &playout{clock: c, heard: heard}
+func newPlayout(c media.Clock, heard func(media.Sample), quiet func()) *playout {
+	return &playout{clock: c, heard: heard, quiet: quiet}
 }
 
 // play queues audio and takes over its reference, unless it returns an error.
@@ -109,6 +110,7 @@ func (p *playout) run(ctx context.Context, pacer media.Pacer, ended chan struct{
 		case more:
 			_ = pacer.SleepUntil(ctx, wake) // ends early only when stopped
 		default:
+			p.quiet()
 			return
 		}
 	}

@@ -36,6 +36,7 @@ type Session struct {
 	log         *slog.Logger
 	recording   recorder.ChannelRecordingConfig
 	playout     *playout
+	played      *treatment // of what playout has played; nil if there is nothing to do
 
 	dialing   context.Context // ends when Join's does, or the session
 	stopDial  context.CancelFunc
@@ -92,7 +93,8 @@ func newSession(ctx context.Context, id string, r *Room, c *channel, o joinOptio
 		counts:    map[media.Kind]int{},
 	}
 	s.dialing, s.stopDial = context.WithCancel(ctx)
-	s.playout = newPlayout(r.kit.clock, s.heard)
+	s.playout = newPlayout(r.kit.clock, s.heard, s.paused)
+	s.played = newPlayoutTreatment(c, s.log)
 	return s
 }
 
@@ -280,13 +282,14 @@ func (s *Session) closeConn(ctx context.Context) error {
 
 // endTracks ends all tracks, or takes them back where none ever was.
 func (s *Session) endTracks(discard bool) {
+	s.endPlayed()
 	s.mu.Lock()
 	tracks, inlets := s.tracks, s.inlets
 	s.tracks, s.inlets = nil, nil
 	s.mu.Unlock()
 	for _, n := range inlets {
 		n.ended.Store(true)
-		n.decoding.close()
+		n.endTreatment()
 	}
 	for _, t := range tracks {
 		t.end(discard)
@@ -342,10 +345,38 @@ func (s *Session) prepareVoice(ctx context.Context, pcm *media.PCM) error {
 	return s.ready(ctx, t, isNew)
 }
 
-// heard records what playout has played; it borrows the sample. On a virtual
-// clock, which stands still meanwhile, it waits for the recorders; on a real
-// one it must not, as one that hangs would keep the audio from the others.
+// heard records what playout has played; it borrows the sample.
 func (s *Session) heard(sample media.Sample) {
+	if s.played == nil {
+		s.recordPlayed(sample)
+		return
+	}
+	sample.Retain()
+	if pieces, err := s.played.take(sample); err == nil {
+		s.recordTreated(pieces)
+	}
+}
+
+// paused records what the outbound pipeline holds back, when there is nothing to
+// play for now.
+func (s *Session) paused() {
+	if s.played != nil {
+		s.recordTreated(s.played.flush())
+	}
+}
+
+func (s *Session) recordTreated(pieces []media.Sample) {
+	for _, piece := range pieces {
+		s.recordPlayed(piece)
+		piece.Release()
+	}
+	s.played.recycle(pieces)
+}
+
+// recordPlayed borrows the sample. On a virtual clock, which stands still
+// meanwhile, it waits for the recorders; on a real one it must not, as one that
+// hangs would keep the audio from the others.
+func (s *Session) recordPlayed(sample media.Sample) {
 	s.mu.Lock()
 	t := s.voice
 	s.mu.Unlock()
@@ -358,6 +389,16 @@ func (s *Session) heard(sample media.Sample) {
 		return
 	}
 	t.push(sample)
+}
+
+// endPlayed ends what processes playout.
+func (s *Session) endPlayed() {
+	if s.played == nil {
+		return
+	}
+	if _, ok := s.played.end(); !ok { // it was flushed when playout ended
+		s.log.Error("the outbound pipeline does not return")
+	}
 }
 
 // newTrack makes a track; the caller holds the lock and then calls ready. Who

@@ -9,7 +9,6 @@ import (
 
 	"github.com/roomkit-live/roomkit-go/backend"
 	"github.com/roomkit-live/roomkit-go/media"
-	"github.com/roomkit-live/roomkit-go/pipeline"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
@@ -38,19 +37,20 @@ func (t *tap) AddTrack(bt backend.Track) (backend.TrackSink, error) {
 		return nil, err
 	}
 	n := &inlet{session: s}
-	if bt.Kind == media.KindAudio {
-		if chain := s.channel.pipeline.NewChain(s.log); chain.Len() > 0 {
-			n.chain = chain
-			bt.Encoded = media.EncodedFormat{} // the recorders get PCM, of a format that is not known yet
-		}
-	}
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
 		return nil, backend.ErrEnded
 	}
+	treated := s.channel.treats(bt.Kind)
+	if treated { // the recorders get raw media, of a format that is not known yet
+		bt.Audio, bt.Video, bt.Encoded = media.AudioFormat{}, media.VideoFormat{Rate: bt.Video.Rate}, media.EncodedFormat{}
+	}
 	var isNew bool
 	n.track, isNew = s.trackFor(bt)
+	if treated {
+		n.treatment = newTreatment(s.channel, bt.Kind, n.track.asks, s.log, n.lost)
+	}
 	s.inlets = append(s.inlets, n)
 	s.mu.Unlock()
 	// Adding takes its time with a recorder that hangs, but not for ever.
@@ -113,16 +113,12 @@ type inlet struct {
 	session *Session
 	track   *track
 	ended   atomic.Bool
-	once    sync.Once // logs the first refusal
+	refused sync.Once // logs the first refusal
 
-	// mu keeps the chain to one goroutine even where a backend does not keep
-	// to its contract. Nothing of a recorder is called while it is held.
-	mu    sync.Mutex
-	chain *pipeline.Chain // nil if there is nothing to do
-	keep  func(media.Sample)
-	made  media.Sample
-
-	decoding decoding
+	treatment   *treatment // nil if there is nothing to do
+	undecodable sync.Once  // logs the first
+	later       sync.Once  // makes backlog
+	backlog     *backlog   // nil unless pictures are pushed that are treated
 }
 
 var _ backend.TrackSink = (*inlet)(nil)
@@ -131,11 +127,14 @@ var _ backend.TrackSink = (*inlet)(nil)
 func (n *inlet) Push(s media.Sample) {
 	switch {
 	case !n.accepts(s):
-	case n.decodes(s):
-		n.pushDecoded(s)
-	default:
-		s = n.process(s)
+	case n.treatment == nil:
 		n.track.push(s)
+	case s.IsPicture():
+		n.pushLater(s)
+		return
+	default:
+		n.pushTreated(s)
+		return
 	}
 	s.Release()
 }
@@ -151,11 +150,10 @@ func (n *inlet) Wait(ctx context.Context, s media.Sample) error {
 		if n.ended.Load() {
 			err = backend.ErrEnded
 		}
-	case n.decodes(s):
-		err = n.waitDecoded(ctx, s)
-	default:
-		s = n.process(s)
+	case n.treatment == nil:
 		err = n.track.wait(ctx, s)
+	default:
+		return n.waitTreated(ctx, s)
 	}
 	s.Release()
 	return err
@@ -166,7 +164,7 @@ func (n *inlet) End() {
 	if n.ended.Swap(true) {
 		return
 	}
-	n.decoding.close()
+	n.endTreatment()
 	if n.session.closeInlet(n) {
 		n.track.end(false)
 	}
@@ -208,7 +206,7 @@ func (n *inlet) accepts(s media.Sample) bool {
 	}
 	if err := n.check(s); err != nil {
 		n.track.refuse(recorder.DropRejected)
-		n.once.Do(func() {
+		n.refused.Do(func() {
 			n.session.log.Warn("source delivers impossible samples; they are dropped and counted", "track", n.track.info.ID, "error", err)
 		})
 		return false
@@ -234,21 +232,6 @@ func (n *inlet) check(s media.Sample) error {
 		return fmt.Errorf("roomkit: capture time %v (allowed: %v to %v)", s.Time, earliest, now+maxAhead)
 	}
 	return nil
-}
-
-// process runs what the participant says through the channel's pipeline. It
-// takes over the reference and returns one.
-func (n *inlet) process(s media.Sample) media.Sample {
-	if n.chain == nil || s.Direction != media.Inbound {
-		return s
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.keep == nil { // bound once: a closure allocates
-		n.keep = func(x media.Sample) { n.made = x }
-	}
-	n.chain.Process(s, n.keep)
-	return n.made
 }
 
 // track is one stream of a session on its way to the recordings of the room.

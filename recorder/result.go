@@ -23,6 +23,7 @@ const (
 	DropAfterLoss   DropReason = "after loss"        // encoded pictures that need what was lost on the way
 	DropSurplus     DropReason = "clock drift"       // encoded audio left out because its source runs fast
 	DropUndecodable DropReason = "cannot be decoded" // encoded media that is damaged, or that there is no decoder for
+	DropPipeline    DropReason = "pipeline too slow" // live pictures that came faster than a channel's pipeline works
 	DropTooLate     DropReason = "track not in file" // the container could not take the track any more
 	DropWriteError  DropReason = "write error"       // encoder or file failed
 	DropFailed      DropReason = "recorder failed"   // the recorder was cut off, or cannot say what it kept

@@ -31,6 +31,14 @@ func NewPipeline(stages ...Stage) *Pipeline {
 	return p
 }
 
+// Len returns the number of stages; a nil pipeline has none.
+func (p *Pipeline) Len() int {
+	if p == nil {
+		return 0
+	}
+	return len(p.stages)
+}
+
 // NewChain makes the processors of one stream. A nil pipeline makes a chain that
 // changes nothing. log may be nil. Samples that go through it must be raw
 // pictures.
