@@ -26,15 +26,17 @@ import (
 // patternRoom is a kit with a test pattern that runs as fast as it can, and
 // one room.
 type patternRoom struct {
-	t     *testing.T
-	kit   *roomkit.Kit
-	clock media.Clock
-	start chan struct{}
+	t      *testing.T
+	kit    *roomkit.Kit
+	clock  media.Clock
+	events *roomkit.Subscription
+	start  chan struct{}
 }
 
 func newPatternRoom(t *testing.T, clock media.Clock, o testpattern.Options, bindings ...recorder.Binding) *patternRoom {
 	t.Helper()
 	p := &patternRoom{t: t, kit: roomkit.New(roomkit.WithClock(clock)), clock: clock, start: make(chan struct{})}
+	p.events = p.kit.Subscribe()
 	o.Start = p.start
 	b, err := testpattern.New(o)
 	if err != nil {

@@ -159,10 +159,8 @@ func (n *notifier) call(what string, l *listener, call func(context.Context) err
 		ctx = context.WithValue(ctx, handlerKey{}, l)
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
-	_, err := guard.Within(ctx, 0, func() (struct{}, error) {
-		defer cancel()
-		return struct{}{}, call(ctx)
-	}, nil)
+	defer cancel()
+	_, err := guard.Within(ctx, 0, func() (struct{}, error) { return struct{}{}, call(ctx) }, nil)
 	var p *guard.PanicError
 	switch {
 	case errors.As(err, &p):
@@ -226,7 +224,9 @@ func (n *notifier) close(ctx context.Context) {
 		select {
 		case <-l.done:
 		case <-patience.Done():
-			n.log.Error("event handler still runs after the kit was closed", "handler", l.handler)
+			if !isClosed(l.done) { // one before it may have taken all the time
+				n.log.Error("event handler still runs after the kit was closed", "handler", l.handler)
+			}
 		}
 	}
 }

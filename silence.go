@@ -16,7 +16,7 @@ type silence struct {
 
 // quiet is whether media is missing.
 type quiet struct {
-	from  time.Duration // when it was first looked at
+	from  time.Duration // when the track was added
 	told  bool
 	since time.Duration // capture time of what came last before it was told
 }
@@ -34,7 +34,7 @@ func (s *silence) look(now, latest time.Duration, any bool) (next time.Duration)
 	for id, at := range s.rec.feed.TrackActivity() {
 		q := s.tracks[id]
 		if q == nil {
-			q = &quiet{from: now}
+			continue // just being added
 		}
 		open[id] = q
 		if s.all.told && !q.told { // said already, of all
@@ -42,9 +42,16 @@ func (s *silence) look(now, latest time.Duration, any bool) (next time.Duration)
 		}
 		next = min(next, s.judge(q, id, now, max(at, q.from)))
 	}
-	s.tracks = open
+	for id := range s.tracks {
+		if open[id] == nil {
+			delete(s.tracks, id)
+		}
+	}
 	return next
 }
+
+// expect begins to watch a track.
+func (s *silence) expect(id string, now time.Duration) { s.tracks[id] = &quiet{from: now} }
 
 // judge compares a time without media with what is allowed.
 func (s *silence) judge(q *quiet, track string, now, latest time.Duration) (next time.Duration) {

@@ -132,6 +132,13 @@ func (s *supervisor) lastsUntil(first, now time.Duration) time.Duration {
 	return end
 }
 
+// added is told of each track that the recording gets.
+func (s *supervisor) added(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silence.expect(id, s.rec.room.kit.clock.Now())
+}
+
 // pause notes what is not recorded and not shown: it does not count as duration.
 func (s *supervisor) pause(at time.Duration, mode recorder.PauseMode) {
 	s.mu.Lock()

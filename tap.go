@@ -277,6 +277,7 @@ func (t *track) attach(rec *recording) {
 		in.Close()
 		return
 	}
+	rec.supervisor.added(t.info.ID)
 	rec.tell(TrackAdded{rec.about(), t.described()})
 	if t.ended {
 		in.Close()

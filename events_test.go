@@ -1,0 +1,365 @@
+package roomkit_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roomkit-live/roomkit-go"
+	"github.com/roomkit-live/roomkit-go/backend"
+	"github.com/roomkit-live/roomkit-go/internal/trouble"
+	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/recorder"
+)
+
+// next waits for the next event of a kind.
+func next[E roomkit.Event](t *testing.T, s *roomkit.Subscription) (e E) {
+	t.Helper()
+	timeout := time.After(10 * time.Second)
+	for {
+		select {
+		case any, ok := <-s.Events():
+			if !ok {
+				t.Fatalf("the events end without a %T", e)
+			}
+			if e, ok := any.(E); ok {
+				return e
+			}
+		case <-timeout:
+			t.Fatalf("no %T comes", e)
+		}
+	}
+}
+
+// kinds reads the events of a kit that is closed.
+func kinds(s *roomkit.Subscription) (all []string) {
+	for e := range s.Events() {
+		all = append(all, e.Kind())
+	}
+	return all
+}
+
+func TestEventsOfARecording(t *testing.T) {
+	s := bareSet(t, mic, camera)
+	events := s.kit.Subscribe()
+	s.room = must(s.kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(recorder.Binding{Recorder: s.mock, Name: "main"})))(t)
+	ann := s.join("ann")
+	s.backend.line("ann").tracks[0].Push(tone(0, 1))
+	if err := s.room.PauseRecording(t.Context(), "main", recorder.PauseCut); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.room.Status(); len(st) != 1 || st[0].State != roomkit.StatePaused {
+		t.Errorf("status %+v of a paused recording", st)
+	}
+	if err := s.room.ResumeRecording(t.Context(), "main"); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.kit.Recordings(); len(st) != 1 || st[0].State != roomkit.StateRunning || st[0].Recorder != "mock" || st[0].ID == "" || st[0].Recording != "main" {
+		t.Errorf("status %+v of a running recording", st)
+	}
+	if err := s.kit.Leave(t.Context(), ann.ID()); err != nil {
+		t.Fatal(err)
+	}
+	s.closeRoom()
+	if s.room.IsRecorded() {
+		t.Error("a closed room is being recorded")
+	}
+	must(s.kit.Close(t.Context()))(t)
+	want := "recording starting, recording started, track added, track added, recording paused, recording resumed, track ended, track ended, recording stopped"
+	if got := strings.Join(kinds(events), ", "); got != want {
+		t.Errorf("events\n%s, want\n%s", got, want)
+	}
+}
+
+func TestEventsOfLoss(t *testing.T) {
+	release := make(chan struct{})
+	s := bareSet(t, camera)
+	s.mock.OnWrite = func(recorder.Track, media.Sample) error { <-release; return nil }
+	events := s.kit.Subscribe()
+	s.room = must(s.kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(recorder.Binding{Recorder: s.mock})))(t)
+	s.join("ann")
+	for i := range 200 {
+		s.backend.line("ann").tracks[0].Push(picture(time.Duration(i)))
+	}
+	s.clock.Advance(2 * time.Second)
+	e := next[roomkit.SamplesLost](t, events)
+	close(release)
+	r := s.closeRoom()[0]
+	lost := r.Tracks[0].Dropped[recorder.DropQueueFull]
+	if e.Reason != recorder.DropQueueFull || e.Count != lost || e.Total != lost || e.Track != r.Tracks[0].ID || lost == 0 {
+		t.Errorf("event %+v, lost %d", e, lost)
+	}
+}
+
+func TestEventsOfErrors(t *testing.T) {
+	s := bareSet(t, mic)
+	boom := errors.New("boom")
+	s.mock.OnWrite = func(recorder.Track, media.Sample) error { return boom }
+	events := s.kit.Subscribe()
+	s.room = must(s.kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(recorder.Binding{Recorder: s.mock})))(t)
+	s.join("ann")
+	s.backend.line("ann").tracks[0].Push(tone(0, 1))
+	eventually(t, "the sample to be refused", func() bool { return s.room.Recordings()[0].Tracks[0].Losses() == 1 })
+	s.clock.Advance(2 * time.Second)
+	if e := next[roomkit.RecordingError](t, events); !errors.Is(e.Err, boom) {
+		t.Errorf("event %+v", e)
+	}
+	if e := next[roomkit.SamplesLost](t, events); e.Reason != recorder.DropWriteError || e.Count != 1 {
+		t.Errorf("event %+v", e)
+	}
+	if _, err := s.kit.CloseRoom(t.Context(), "room"); !errors.Is(err, boom) {
+		t.Errorf("closing: %v", err)
+	}
+}
+
+func TestEventsOfSilence(t *testing.T) {
+	s := bareSet(t, mic, camera)
+	events := s.kit.Subscribe()
+	must(s.kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(recorder.Binding{Recorder: s.mock, QuietAfter: 3 * time.Second})))(t)
+	s.join("ann")
+	l := s.backend.line("ann")
+	at := func(sec int) time.Duration { return time.Duration(sec) * time.Second }
+	for i := range 5 { // both, every second
+		l.tracks[0].Push(tone(at(i), 1))
+		l.tracks[1].Push(picture(at(i)))
+		s.clock.Advance(time.Second)
+	}
+	for i := 5; i < 9; i++ { // the voice alone
+		l.tracks[0].Push(tone(at(i), 1))
+		s.clock.Advance(time.Second)
+	}
+	stalled := next[roomkit.MediaStalled](t, events)
+	if !strings.HasSuffix(stalled.Track, "/video") || stalled.Since != at(4) {
+		t.Errorf("event %+v", stalled)
+	}
+	l.tracks[1].Push(picture(at(9)))
+	l.tracks[0].Push(tone(at(9), 1))
+	s.clock.Advance(500 * time.Millisecond)
+	s.clock.Advance(500 * time.Millisecond)
+	back := next[roomkit.MediaRecovered](t, events)
+	if back.Track != stalled.Track || back.Silent != at(5) {
+		t.Errorf("event %+v", back)
+	}
+	s.clock.Advance(at(5)) // nothing of anybody
+	if all := next[roomkit.MediaStalled](t, events); all.Track != "" || all.Since != at(9) {
+		t.Errorf("event %+v", all)
+	}
+	s.closeRoom()
+}
+
+// A handler that refuses: nothing is started, and nothing written.
+func TestRefusal(t *testing.T) {
+	trouble.NothingLeft(t)
+	s := bareSet(t, mic)
+	no := errors.New("nobody agreed to be recorded")
+	remove := s.kit.HandleStarting("consent", func(_ context.Context, e roomkit.RecordingStarting) error {
+		if e.Room == "room" && e.Recording == "file" && e.Recorder == "av" && e.Config.Storage != "" {
+			return no
+		}
+		return nil
+	})
+	events := s.kit.Subscribe()
+	file := avBinding(t, "file", recorder.Config{})
+	_, err := s.kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(recorder.Binding{Recorder: s.mock}, file))
+	wantError(t, "create", err, roomkit.ErrRefused)
+	wantError(t, "create", err, no)
+	if len(s.mock.Recordings()) != 0 {
+		t.Error("the other recording was begun")
+	}
+	if left, _ := os.ReadDir(file.Config.Storage); len(left) != 0 {
+		t.Errorf("written: %v", left)
+	}
+	if e := next[roomkit.RecordingError](t, events); !errors.Is(e.Err, no) || e.Recording != "file" {
+		t.Errorf("event %+v", e)
+	}
+	remove()
+	must(s.kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(file)))(t)
+	s.closeRoom()
+}
+
+// Handlers that panic, that fail and that never return harm nobody, and it is
+// told.
+func TestHandlersThatMisbehave(t *testing.T) {
+	release := make(chan struct{})
+	s := &set{t: t, clock: media.NewVirtualClock(), backend: &fakeBackend{tracks: []backend.Track{mic}}, mock: &recorder.Mock{}}
+	s.kit = roomkit.New(roomkit.WithClock(s.clock), roomkit.WithHandlerTimeout(200*time.Millisecond))
+	if err := s.kit.RegisterChannel(roomkit.NewAudioVideoChannel("ch", s.backend)); err != nil {
+		t.Fatal(err)
+	}
+	boom := errors.New("boom")
+	s.kit.Handle("fails", func(context.Context, roomkit.Event) error { return boom })
+	s.kit.Handle("panics", func(context.Context, roomkit.Event) error { panic("ouch") })
+	s.kit.Handle("blocks", func(context.Context, roomkit.Event) error { <-release; return nil })
+	s.kit.HandleStarting("panics first", func(context.Context, roomkit.RecordingStarting) error { panic("ouch") })
+	s.kit.HandleStarting("blocks first", func(context.Context, roomkit.RecordingStarting) error { <-release; return nil })
+	got := make(chan string, 1000)
+	s.kit.Handle("good", func(_ context.Context, e roomkit.Event) error { got <- e.Kind(); return nil })
+	events := s.kit.Subscribe()
+
+	s.room = must(s.kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(recorder.Binding{Recorder: s.mock})))(t)
+	s.join("ann")
+	for i := range 50 {
+		s.backend.line("ann").tracks[0].Push(tone(time.Duration(i)*20*time.Millisecond, 1))
+	}
+	if r := s.closeRoom()[0]; r.Tracks[0].SamplesWritten != 50 || r.Err != nil {
+		t.Errorf("result %+v", r)
+	}
+	failures := map[string]error{}
+	for len(failures) < 5 {
+		e := next[roomkit.HandlerFailed](t, events)
+		failures[e.Handler] = e.Err
+	}
+	for name, want := range map[string]error{
+		"fails": boom, "panics": roomkit.ErrHandlerPanic, "blocks": roomkit.ErrHandlerSlow,
+		"panics first": roomkit.ErrHandlerPanic, "blocks first": roomkit.ErrHandlerSlow,
+	} {
+		wantError(t, name, failures[name], want)
+	}
+	begun := time.Now()
+	must(s.kit.Close(t.Context()))(t)
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("Close waits %v for a handler that does not return", took)
+	}
+	close(release)
+	close(got)
+	seen := map[string]int{}
+	for kind := range got {
+		seen[kind]++
+	}
+	for _, kind := range []string{"recording starting", "recording started", "track added", "track ended", "recording stopped"} {
+		if seen[kind] != 1 {
+			t.Errorf("the good handler got %q %d times", kind, seen[kind])
+		}
+	}
+}
+
+// A handler may do anything with the kit, from inside any event.
+func TestClosingFromInsideHandlers(t *testing.T) {
+	for name, c := range map[string]struct {
+		handle func(kit *roomkit.Kit)
+		create error
+	}{
+		"room, starting": {func(kit *roomkit.Kit) {
+			kit.HandleStarting("close", func(ctx context.Context, e roomkit.RecordingStarting) error {
+				_, err := kit.CloseRoom(ctx, e.Room)
+				return err
+			})
+		}, roomkit.ErrRoomClosed},
+		"kit, starting": {func(kit *roomkit.Kit) {
+			kit.HandleStarting("close", func(ctx context.Context, e roomkit.RecordingStarting) error {
+				_, err := kit.Close(ctx)
+				return err
+			})
+		}, roomkit.ErrRoomClosed},
+		"room, started": {func(kit *roomkit.Kit) {
+			kit.Handle("close", func(ctx context.Context, e roomkit.Event) error {
+				if _, ok := e.(roomkit.RecordingStarted); ok {
+					_, err := kit.CloseRoom(ctx, e.About().Room)
+					return err
+				}
+				return nil
+			})
+		}, nil},
+		"kit, started": {func(kit *roomkit.Kit) {
+			kit.Handle("close", func(ctx context.Context, e roomkit.Event) error {
+				if _, ok := e.(roomkit.RecordingStarted); ok {
+					_, err := kit.Close(ctx)
+					return err
+				}
+				return nil
+			})
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			trouble.NothingLeft(t)
+			kit, mock := roomkit.New(roomkit.WithClock(media.NewVirtualClock())), &recorder.Mock{}
+			events := kit.Subscribe()
+			c.handle(kit)
+			done := make(chan error, 1)
+			go func() {
+				_, err := kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(recorder.Binding{Recorder: mock, Name: "main"}))
+				done <- err
+			}()
+			select {
+			case err := <-done:
+				if c.create != nil {
+					wantError(t, "create", err, c.create)
+				} else if err != nil && !errors.Is(err, roomkit.ErrRoomClosed) {
+					t.Error(err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("deadlock")
+			}
+			if c.create == nil {
+				next[roomkit.RecordingStopped](t, events)
+			}
+			eventually(t, "every recording to be stopped", func() bool {
+				for _, r := range mock.Recordings() {
+					if !r.Stopped() {
+						return false
+					}
+				}
+				return true
+			})
+			if _, err := kit.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := kit.Room("room"); err == nil {
+				t.Error("the room is still there")
+			}
+		})
+	}
+}
+
+// Whoever does not read misses something, and is told how much.
+func TestSlowSubscriber(t *testing.T) {
+	s := newSet(t, mic)
+	events := s.kit.Subscribe()
+	const visits = 800 // two events each
+	for range visits {
+		ann := s.join("ann")
+		if err := s.kit.Leave(t.Context(), ann.ID()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	missed := events.Missed()
+	if missed == 0 {
+		t.Fatal("nothing was missed")
+	}
+	for range 500 {
+		<-events.Events()
+	}
+	s.closeRoom()
+	must(s.kit.Close(t.Context()))(t)
+	told, got := int64(0), int64(500)
+	for e := range events.Events() {
+		if m, ok := e.(roomkit.EventsMissed); ok {
+			told += m.Count
+			continue
+		}
+		got++
+	}
+	if told != missed || got+told != 2*visits+1 {
+		t.Errorf("%d events, %d missed, told %d", got, missed, told)
+	}
+}
+
+func TestSubscriptionEnds(t *testing.T) {
+	s := newSet(t)
+	events := s.kit.Subscribe()
+	events.Close()
+	events.Close()
+	s.closeRoom()
+	if got := kinds(events); len(got) != 0 {
+		t.Errorf("after its end: %v", got)
+	}
+	must(s.kit.Close(t.Context()))(t)
+	late := s.kit.Subscribe()
+	if got := kinds(late); len(got) != 0 {
+		t.Errorf("of a closed kit: %v", got)
+	}
+	s.kit.Handle("late", func(context.Context, roomkit.Event) error { return nil })()
+}
