@@ -1,6 +1,7 @@
 package roomkit
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -33,7 +34,7 @@ func (a *account) update(r recorder.Result) {
 }
 
 func (a *account) compare(before, now recorder.TrackResult) {
-	if now.Err != nil && before.Err == nil {
+	if now.Err != nil && before.Err == nil && !errors.Is(a.err, now.Err) { // else it is told
 		a.rec.tell(RecordingError{EventInfo: a.rec.about(), Track: now.ID, Err: now.Err})
 	}
 	for _, reason := range slices.Sorted(maps.Keys(now.Dropped)) {

@@ -55,6 +55,7 @@ func (b Binding) Validate() error {
 	return firstError(
 		inRange("Binding.QueueBytes", b.QueueBytes, 1<<20, 1<<30),
 		inRange("Binding.StallTimeout", b.StallTimeout, time.Millisecond, time.Hour),
+		inRange("Binding.QuietAfter", b.QuietAfter, -longest, longest),
 		b.Limits.validate(),
 		b.Config.Validate(),
 	)

@@ -76,3 +76,22 @@ func TestConfigName(t *testing.T) {
 		}
 	}
 }
+
+func TestBindingLimits(t *testing.T) {
+	for field, b := range map[string]Binding{
+		"Limits.MaxDuration": {Limits: Limits{MaxDuration: -1}},
+		"Limits.MaxSize":     {Limits: Limits{MaxSize: -1}},
+		"Limits.IdleTimeout": {Limits: Limits{IdleTimeout: 1<<63 - 1}},
+		"Limits.MinFree":     {Limits: Limits{MinFree: -1}},
+		"Binding.QuietAfter": {QuietAfter: 1<<63 - 1},
+	} {
+		b.Recorder = &Mock{}
+		var wrong *ConfigError
+		if err := b.WithDefaults().Validate(); !errors.As(err, &wrong) || wrong.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if err := (Binding{Recorder: &Mock{}, QuietAfter: -1}).WithDefaults().Validate(); err != nil {
+		t.Error(err)
+	}
+}

@@ -28,9 +28,12 @@ type Limits struct {
 func (l Limits) validate() error {
 	const most = 1<<63 - 1
 	return firstError(
-		inRange("Limits.MaxDuration", l.MaxDuration, 0, most),
+		inRange("Limits.MaxDuration", l.MaxDuration, 0, longest),
 		inRange("Limits.MaxSize", l.MaxSize, 0, most),
-		inRange("Limits.IdleTimeout", l.IdleTimeout, 0, most),
+		inRange("Limits.IdleTimeout", l.IdleTimeout, 0, longest),
 		inRange("Limits.MinFree", l.MinFree, 0, most),
 	)
 }
+
+// longest bounds times that are added to others: a hundred years.
+const longest = 100 * 365 * 24 * time.Hour
