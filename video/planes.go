@@ -75,6 +75,13 @@ func copyPixels(dst, src *media.Picture) {
 	}
 }
 
+// copyOf returns a copy of a picture that only the caller has.
+func copyOf(p *media.Picture, pool *media.PicturePool) *media.Picture {
+	out := pool.Get(p.Format)
+	copyPixels(out, p)
+	return out
+}
+
 // fill paints the part of p inside r, which is as for window but may be empty.
 func fill(p *media.Picture, r image.Rectangle, k ink) {
 	if r.Empty() {
