@@ -22,6 +22,7 @@ var (
 	red   = rgb{255, 0, 0}
 	green = rgb{0, 255, 0}
 	blue  = rgb{0, 0, 255}
+	white = rgb{255, 255, 255}
 	black = rgb{0, 0, 0}
 	grey  = rgb{120, 120, 120}
 )
@@ -118,6 +119,8 @@ func paint(f media.VideoFormat, padding int, at func(x, y int) rgb) *media.Pictu
 	}
 	return p
 }
+
+func plain(c rgb) func(x, y int) rgb { return func(int, int) rgb { return c } }
 
 // quarters has a colour for each, with borders at even places.
 func quarters(w, h int) func(x, y int) rgb {
