@@ -200,3 +200,69 @@ func TestTextFormatChanges(t *testing.T) {
 		same(t, "after a change", out, through(t, Text(o), in))
 	}
 }
+
+// Tables are the definition, to the nearest byte.
+func TestBlend(t *testing.T) {
+	f := media.VideoFormat{Pixel: media.RGB24, Width: 1, Height: 1}
+	for _, fg := range []color.NRGBA{{200, 3, 255, 255}, {9, 80, 0, 100}, {1, 2, 3, 0}} {
+		for _, bg := range []color.NRGBA{{0, 255, 30, 255}, {50, 250, 0, 77}, {1, 2, 3, 0}} {
+			var b blend
+			b.mix(f, fg, bg)
+			for covered := range 256 {
+				for _, in := range []byte{0, 1, 100, 254, 255} {
+					row := []byte{in, in, in}
+					b.row(row, []byte{byte(covered)}, b.add[:3])
+					for k, under := range []uint8{bg.R, bg.G, bg.B} {
+						box, letters := float64(bg.A)/255, float64(fg.A)/255*float64(covered)/255
+						want := float64(in)*(1-box) + float64(under)*box
+						want = want*(1-letters) + float64([]uint8{fg.R, fg.G, fg.B}[k])*letters
+						if d := want - float64(row[k]); d > .51 || d < -.51 {
+							t.Fatalf("%v on %v, %d covered, over %d: %d, want %.2f", fg, bg, covered, in, row[k], want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// Names may be of any length: no more is set than a picture has room for.
+func TestTextIsBounded(t *testing.T) {
+	w := Text(TextOptions{Text: "x"})().(*writer)
+	lines, size, err := w.typesetter.lay(strings.Repeat(strings.Repeat("\u200b", 500)+"\n", 500), 10, 100, 80)
+	if err != nil || len(lines) > 10 || size.X > 100 || size.Y > 80 {
+		t.Fatalf("%d lines in %v, %v", len(lines), size, err)
+	}
+	if n := len([]rune(lines[0])); n > 100 {
+		t.Errorf("%d characters in 100 pixels", n)
+	}
+}
+
+func TestTextBeginsAtEvenPlaces(t *testing.T) {
+	for side := range 40 {
+		f := media.VideoFormat{Width: 40 + side, Height: 70 - side}
+		for size := 1; size <= 30; size++ {
+			for a := TopLeft; a <= BottomRight; a++ {
+				r := place(a, image.Pt(size, size), 5, f)
+				if r.Min.X%2 != 0 || r.Min.Y%2 != 0 || !r.In(bounds(f)) || r.Size() != image.Pt(size, size) {
+					t.Fatalf("anchor %d, %d in %v: %v", a, size, f, r)
+				}
+			}
+		}
+	}
+}
+
+// Where letters overlap, none takes away from the other.
+func TestMaskOverlap(t *testing.T) {
+	var m masks
+	m.clear(image.Pt(3, 1))
+	for _, c := range []struct {
+		x    int
+		dots []byte
+	}{{-1, []byte{9, 50, 200}}, {1, []byte{100, 30, 9}}} {
+		m.add(image.Rect(c.x, 0, c.x+3, 1), &image.Alpha{Pix: c.dots, Stride: 3, Rect: image.Rect(0, 0, 3, 1)}, image.Point{})
+	}
+	if m.halve(); fmt.Sprint(m.full, m.half) != "[50 200 30] [125 30]" {
+		t.Errorf("%v, %v", m.full, m.half)
+	}
+}
