@@ -86,18 +86,12 @@ func average(to []uint16, p *media.Plane, w, h, unit, nx, ny int) {
 func sumOf(p *media.Plane, x0, x1, y0, y1, unit int) (sum [4]uint64) {
 	for y := y0; y < y1; y++ {
 		row := p.Data[y*p.Stride+x0 : y*p.Stride+x1]
-		if unit == 1 {
+		for k := range unit {
 			n := uint64(0)
-			for _, v := range row {
-				n += uint64(v)
+			for i := k; i < len(row); i += unit {
+				n += uint64(row[i])
 			}
-			sum[0] += n
-			continue
-		}
-		for ; len(row) >= unit; row = row[unit:] {
-			for k, v := range row[:unit] {
-				sum[k] += uint64(v)
-			}
+			sum[k] += n
 		}
 	}
 	return sum
@@ -127,8 +121,8 @@ func widen(to, cells []uint16, unit int) {
 func heighten(p *media.Plane, bytes, h int, wide []uint16, n int) {
 	for y := range h {
 		first, second, weight := between(y, h, n)
-		a, b := wide[first*bytes:][:bytes], wide[second*bytes:][:bytes]
 		row := p.Data[y*p.Stride:][:bytes]
+		a, b := wide[first*bytes:][:len(row)], wide[second*bytes:][:len(row)]
 		for i := range row {
 			row[i] = byte((uint32(a[i])*(256-weight) + uint32(b[i])*weight + 1<<15) >> 16)
 		}
