@@ -1,5 +1,9 @@
 // Package video processes the pictures of participants between their channel
 // and whoever sees or records them: what comes out is what is recorded.
+//
+// The stages take every raw pixel format, stride and size, odd ones included,
+// and either of them may change from picture to picture. They keep the pixel
+// format, do not touch the picture they get, and allocate nothing once they run.
 package video
 
 import (

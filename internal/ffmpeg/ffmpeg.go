@@ -10,8 +10,8 @@
 // Close them. Close may be called twice, and the other methods of a closed
 // object return [ErrClosed] or zero. C never keeps a pointer to Go memory.
 //
-// Converting, encoding, writing, reading and resampling allocate no Go memory
-// once they run.
+// Converting, scaling, encoding, writing, reading and resampling allocate no
+// Go memory once they run.
 package ffmpeg
 
 /*

@@ -61,6 +61,13 @@ void rk_converter_free(rk_converter *c);
 int rk_convert(rk_converter *c, rk_frame *dst, int pixel, int color, int w, int h,
                const uint8_t *p0, int s0, const uint8_t *p1, int s1, const uint8_t *p2, int s2);
 
+// scale.c
+typedef struct rk_scaler rk_scaler;
+rk_scaler *rk_scaler_new(void);
+void rk_scaler_free(rk_scaler *c);
+int rk_scale_plane(rk_scaler *c, int unit, const uint8_t *from, int from_stride, int w, int h,
+                   uint8_t *to, int to_stride, int dw, int dh);
+
 // encode.c
 typedef struct rk_encoder rk_encoder;
 int rk_has_encoder(const char *name);
