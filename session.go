@@ -94,7 +94,7 @@ func newSession(ctx context.Context, id string, r *Room, c *channel, o joinOptio
 	}
 	s.dialing, s.stopDial = context.WithCancel(ctx)
 	s.playout = newPlayout(r.kit.clock, s.heard, s.paused)
-	s.played = newPlayoutTreatment(c, s.log)
+	s.played = newPlayoutTreatment(s)
 	return s
 }
 

@@ -49,7 +49,7 @@ func (t *tap) AddTrack(bt backend.Track) (backend.TrackSink, error) {
 	var isNew bool
 	n.track, isNew = s.trackFor(bt)
 	if treated {
-		n.treatment = newTreatment(s.channel, bt.Kind, n.track.asks, s.log, n.lost)
+		n.treatment = newTreatment(s, bt.Kind, n.track.asks, n.lost)
 	}
 	s.inlets = append(s.inlets, n)
 	s.mu.Unlock()

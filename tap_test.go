@@ -499,7 +499,7 @@ func TestVoicePipeline(t *testing.T) {
 	s := newSet(t)
 	var made atomic.Int32
 	b := &fakeBackend{tracks: []backend.Track{mic}}
-	p := voice.NewPipeline(voice.Gain(20), func() pipeline.Processor { made.Add(1); return failing{} })
+	p := voice.NewPipeline(voice.Gain(20), func(pipeline.Stream) pipeline.Processor { made.Add(1); return failing{} })
 	if err := s.kit.RegisterChannel(roomkit.NewVoiceChannel("v", b, roomkit.WithVoicePipeline(p))); err != nil {
 		t.Fatal(err)
 	}

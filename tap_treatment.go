@@ -3,7 +3,6 @@ package roomkit
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/backend"
@@ -43,22 +42,27 @@ const treatmentGrace = 5 * time.Second
 
 // newTreatment makes the treatment of a stream that a channel's backend delivers.
 // It returns nil if there is nothing to do.
-func newTreatment(c *channel, k media.Kind, asks *keyframes, log *slog.Logger, lost func(int, error)) *treatment {
-	t := &treatment{asks: asks, lost: lost}
+func newTreatment(s *Session, k media.Kind, asks *keyframes, lost func(int, error)) *treatment {
+	t, of := &treatment{asks: asks, lost: lost}, s.stream(k)
 	if k.IsPicture() {
-		t.chains[media.Inbound] = working(c.pictures.NewChain(log))
+		t.chains[media.Inbound] = working(s.channel.pictures.NewChain(of, s.log))
 	} else {
-		t.chains[media.Inbound] = working(c.pipeline.NewChain(log))
-		t.chains[media.Outbound] = working(c.outbound.NewChain(log))
+		t.chains[media.Inbound] = working(s.channel.pipeline.NewChain(of, s.log))
+		t.chains[media.Outbound] = working(s.channel.outbound.NewChain(of, s.log))
 	}
 	return t.ready()
 }
 
 // newPlayoutTreatment makes that of what a session plays.
-func newPlayoutTreatment(c *channel, log *slog.Logger) *treatment {
+func newPlayoutTreatment(s *Session) *treatment {
 	t := &treatment{}
-	t.chains[media.Outbound] = working(c.outbound.NewChain(log))
+	t.chains[media.Outbound] = working(s.channel.outbound.NewChain(s.stream(media.KindAudio), s.log))
 	return t.ready()
+}
+
+// stream describes one of the session's to pipelines.
+func (s *Session) stream(k media.Kind) pipeline.Stream {
+	return pipeline.Stream{Room: s.room.id, Channel: s.channel.id, Session: s.id, Participant: s.participant, Kind: k}
 }
 
 func (t *treatment) ready() *treatment {

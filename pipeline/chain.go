@@ -27,13 +27,13 @@ type Chain struct {
 // panics or makes nothing is left out and counts as a failure. check refuses
 // what a processor must not make of a sample; the sample in is zero where a
 // processor is flushed. log may be nil.
-func New[S ~func() Processor](stages []S, check func(in, out media.Sample) error, log *slog.Logger) *Chain {
+func New[S ~func(Stream) Processor](stages []S, of Stream, check func(in, out media.Sample) error, log *slog.Logger) *Chain {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	c := &Chain{check: check, log: log}
 	for _, stage := range stages {
-		proc, err := build(stage)
+		proc, err := build(stage, of)
 		if err != nil {
 			c.failed(err)
 			continue
@@ -45,9 +45,9 @@ func New[S ~func() Processor](stages []S, check func(in, out media.Sample) error
 	return c
 }
 
-func build(stage func() Processor) (proc Processor, err error) {
+func build(stage func(Stream) Processor, of Stream) (proc Processor, err error) {
 	defer recovered(&err)
-	if proc = stage(); proc == nil {
+	if proc = stage(of); proc == nil {
 		return nil, errors.New("pipeline: a stage made no processor")
 	}
 	return proc, nil

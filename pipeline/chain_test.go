@@ -15,10 +15,10 @@ type each func(s media.Sample, emit func(media.Sample)) error
 
 func (f each) Process(s media.Sample, emit func(media.Sample)) error { return f(s, emit) }
 
-func stage(f each) func() Processor { return func() Processor { return f } }
+func stage(f each) func(Stream) Processor { return func(Stream) Processor { return f } }
 
 // add makes samples whose bytes are larger by n.
-func add(n byte) func() Processor {
+func add(n byte) func(Stream) Processor {
 	return stage(func(s media.Sample, emit func(media.Sample)) error {
 		out := &media.PCM{Format: s.PCM.Format, Data: bytes.Clone(s.PCM.Data)}
 		for i := range out.Data {
@@ -48,15 +48,15 @@ func TestOrder(t *testing.T) {
 	double := stage(func(s media.Sample, emit func(media.Sample)) error { emit(s); emit(s); return nil })
 	nothing := stage(func(media.Sample, func(media.Sample)) error { return nil })
 	for _, c := range []struct {
-		stages []func() Processor
+		stages []func(Stream) Processor
 		want   []byte
 	}{
 		{nil, []byte{1}},
-		{[]func() Processor{add(1), add(10)}, []byte{12}},
-		{[]func() Processor{double, add(1), double}, []byte{2, 2, 2, 2}},
-		{[]func() Processor{add(1), nothing}, nil},
+		{[]func(Stream) Processor{add(1), add(10)}, []byte{12}},
+		{[]func(Stream) Processor{double, add(1), double}, []byte{2, 2, 2, 2}},
+		{[]func(Stream) Processor{add(1), nothing}, nil},
 	} {
-		chain := New(c.stages, anything, nil)
+		chain := New(c.stages, Stream{}, anything, nil)
 		if got := run(chain, sample(1)); !bytes.Equal(got, c.want) || chain.Failures() != 0 {
 			t.Errorf("%v, %d failures, want %v", got, chain.Failures(), c.want)
 		}
@@ -82,7 +82,7 @@ func TestFailuresPassUnprocessed(t *testing.T) {
 			}
 			return nil
 		}
-		c := New([]func() Processor{stage(f), add(1)}, check, slog.New(slog.NewTextHandler(&log, nil)))
+		c := New([]func(Stream) Processor{stage(f), add(1)}, Stream{}, check, slog.New(slog.NewTextHandler(&log, nil)))
 		for range 3 {
 			if got := run(c, sample(1)); !bytes.Equal(got, []byte{2}) {
 				t.Errorf("%s: got % x", name, got)
@@ -96,14 +96,14 @@ func TestFailuresPassUnprocessed(t *testing.T) {
 
 // What fails after it has emitted something is not doubled.
 func TestFailureBehindOutput(t *testing.T) {
-	c := New([]func() Processor{stage(func(s media.Sample, emit func(media.Sample)) error { emit(s); panic("ouch") })}, anything, nil)
+	c := New([]func(Stream) Processor{stage(func(s media.Sample, emit func(media.Sample)) error { emit(s); panic("ouch") })}, Stream{}, anything, nil)
 	if got := run(c, sample(1)); !bytes.Equal(got, []byte{1}) || c.Failures() != 1 {
 		t.Errorf("% x, %d failures", got, c.Failures())
 	}
 }
 
 func TestStagesThatMakeNothing(t *testing.T) {
-	c := New([]func() Processor{func() Processor { return nil }, func() Processor { panic("ouch") }, add(1)}, anything, nil)
+	c := New([]func(Stream) Processor{func(Stream) Processor { return nil }, func(Stream) Processor { panic("ouch") }, add(1)}, Stream{}, anything, nil)
 	if c.Len() != 1 || c.Failures() != 2 {
 		t.Errorf("%d processors, %d failures", c.Len(), c.Failures())
 	}
@@ -134,7 +134,7 @@ func (h *hoarder) Close() error { h.closed++; return nil }
 
 func TestFlush(t *testing.T) {
 	first, second := &hoarder{}, &hoarder{}
-	c := New([]func() Processor{func() Processor { return first }, add(1), func() Processor { return second }}, anything, nil)
+	c := New([]func(Stream) Processor{func(Stream) Processor { return first }, add(1), func(Stream) Processor { return second }}, Stream{}, anything, nil)
 	if got := run(c, sample(1)); len(got) != 0 {
 		t.Fatalf("% x before the flush", got)
 	}
@@ -161,13 +161,13 @@ func TestReferences(t *testing.T) {
 	keep := stage(func(s media.Sample, emit func(media.Sample)) error { emit(s); emit(s); return nil })
 	drop := stage(func(media.Sample, func(media.Sample)) error { return nil })
 	fail := stage(func(media.Sample, func(media.Sample)) error { panic("ouch") })
-	for name, stages := range map[string][]func() Processor{
+	for name, stages := range map[string][]func(Stream) Processor{
 		"none": nil, "kept twice": {keep, keep}, "dropped": {drop}, "failed": {fail}, "made anew": {add(1)},
 	} {
 		pcm := pool.Get(u8, 1)
 		pcm.Retain() // ours: released last, it must be the last one
 		var out []media.Sample
-		New(stages, anything, nil).Process(media.Sample{PCM: pcm}, func(s media.Sample) { out = append(out, s) })
+		New(stages, Stream{}, anything, nil).Process(media.Sample{PCM: pcm}, func(s media.Sample) { out = append(out, s) })
 		for _, s := range out {
 			s.Release()
 		}
@@ -185,10 +185,19 @@ func TestReferences(t *testing.T) {
 
 func TestProcessDoesNotAllocate(t *testing.T) {
 	keep := stage(func(s media.Sample, emit func(media.Sample)) error { emit(s); return nil })
-	c := New([]func() Processor{keep, keep}, anything, nil)
+	c := New([]func(Stream) Processor{keep, keep}, Stream{}, anything, nil)
 	s := sample(1)
 	out := func(media.Sample) {}
 	if n := testing.AllocsPerRun(100, func() { c.Process(s, out) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestStagesKnowTheirStream(t *testing.T) {
+	var got Stream
+	want := Stream{Room: "room", Participant: "ann", Kind: media.KindAudio}
+	New([]func(Stream) Processor{func(of Stream) Processor { got = of; return nil }}, want, anything, nil)
+	if got != want {
+		t.Errorf("made for %+v, want %+v", got, want)
 	}
 }

@@ -6,6 +6,12 @@ package pipeline
 
 import "github.com/roomkit-live/roomkit-go/media"
 
+// A Stream says what a processor is made for.
+type Stream struct {
+	Room, Channel, Session, Participant string
+	Kind                                media.Kind
+}
+
 // A Processor is one step for one stream of one participant; it may keep state
 // from sample to sample. It is used by one goroutine at a time.
 type Processor interface {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 )
 
 // What a stage costs for each picture of 1280x720.
@@ -25,7 +26,7 @@ func BenchmarkStages(b *testing.B) {
 	} {
 		for _, pixel := range []media.PixelFormat{media.I420, media.NV12, media.RGB24, media.BGRA} {
 			b.Run(c.name+"/"+pixel.String(), func(b *testing.B) {
-				chain := NewPipeline(c.stage).NewChain(nil)
+				chain := NewPipeline(c.stage).NewChain(pipeline.Stream{}, nil)
 				defer chain.Close()
 				p := media.NewPicture(media.VideoFormat{Pixel: pixel, Width: 1280, Height: 720})
 				release := func(s media.Sample) { s.Release() }

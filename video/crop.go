@@ -24,7 +24,7 @@ func Crop(x, y, width, height int) Stage {
 		return refuse(fmt.Errorf("%w: Crop(%d, %d, %d, %d) (allowed: width and height of 1 and more)", ErrArgument, x, y, width, height))
 	}
 	r := image.Rectangle{Min: image.Pt(x, y), Max: image.Pt(end(x, width), end(y, height))}
-	return func() pipeline.Processor { return &crop{part: r} }
+	return func(pipeline.Stream) pipeline.Processor { return &crop{part: r} }
 }
 
 // end is at+size, or as far as can be counted.

@@ -19,7 +19,7 @@ var (
 // refuse is a stage whose arguments make no sense. Each picture it gets is a
 // failure.
 func refuse(err error) Stage {
-	return func() pipeline.Processor { return refused{err} }
+	return func(pipeline.Stream) pipeline.Processor { return refused{err} }
 }
 
 type refused struct{ err error }

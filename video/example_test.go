@@ -15,11 +15,11 @@ func ExampleNewPipeline() {
 		video.Blur(video.Region{X: 0.7, Y: 0, Width: 0.3, Height: 0.4}), // the door behind
 		video.Rotate(90),
 		video.Resize(360, 0),
-		video.Text(video.TextOptions{Anchor: video.BottomLeft, Of: func(s media.Sample) string {
+		video.Text(video.TextOptions{Anchor: video.BottomLeft, Of: func(_ pipeline.Stream, s media.Sample) string {
 			return begin.Add(s.Time).Format(time.DateTime)
 		}}),
 	)
-	chain := p.NewChain(nil)
+	chain := p.NewChain(pipeline.Stream{}, nil)
 	defer chain.Close()
 	picture := media.NewPicture(media.VideoFormat{Width: 1280, Height: 720})
 	chain.Process(media.Sample{Time: time.Minute, Picture: picture}, func(s media.Sample) {
@@ -30,7 +30,7 @@ func ExampleNewPipeline() {
 }
 
 // everySecond leaves out every other picture.
-func everySecond() pipeline.Processor { return &halver{} }
+func everySecond(pipeline.Stream) pipeline.Processor { return &halver{} }
 
 type halver struct{ n int }
 
@@ -42,7 +42,7 @@ func (h *halver) Process(s media.Sample, emit func(media.Sample)) error {
 }
 
 func ExampleStage() {
-	chain := video.NewPipeline(everySecond).NewChain(nil)
+	chain := video.NewPipeline(everySecond).NewChain(pipeline.Stream{}, nil)
 	for i := range 4 {
 		picture := media.NewPicture(media.VideoFormat{Width: 16, Height: 16})
 		chain.Process(media.Sample{Time: time.Duration(i), Picture: picture}, func(s media.Sample) { fmt.Println(s.Time) })

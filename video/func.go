@@ -11,7 +11,7 @@ import (
 // streams share the function: it must be safe for concurrent use, and keeps no
 // state of a stream; a stage of one's own does, see [pipeline.Processor].
 func Func(f func(media.Sample) (media.Sample, error)) Stage {
-	return func() pipeline.Processor { return function(f) }
+	return func(pipeline.Stream) pipeline.Processor { return function(f) }
 }
 
 type function func(media.Sample) (media.Sample, error)

@@ -65,7 +65,7 @@ func FuzzStages(f *testing.F) {
 			t.Fatal(err)
 		}
 
-		chain := NewPipeline(stage, stage).NewChain(nil)
+		chain := NewPipeline(stage, stage).NewChain(pipeline.Stream{}, nil)
 		chain.Process(media.Sample{Picture: p}, func(s media.Sample) { s.Release() })
 		chain.Close()
 		if first, second := pool.Get(vf), pool.Get(vf); first != p || second == p {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 )
 
 var (
@@ -164,7 +165,7 @@ func through(t testing.TB, stage Stage, p *media.Picture) *media.Picture {
 func try(t testing.TB, stage Stage, p *media.Picture) (out *media.Picture, err error) {
 	t.Helper()
 	before := snapshot(p)
-	proc := stage()
+	proc := stage(pipeline.Stream{})
 	err = proc.Process(media.Sample{Time: 7, Picture: p}, func(s media.Sample) {
 		if s.Time != 7 || out != nil {
 			t.Fatalf("time %v, picture %v", s.Time, out)

@@ -25,7 +25,7 @@ func hiding(regions []Region, painter func() func(*media.Picture, image.Rectangl
 	}
 	regions = append([]Region(nil), regions...)
 	err := validate(regions)
-	return func() pipeline.Processor { return &hide{regions: regions, wrong: err, paint: painter()} }
+	return func(pipeline.Stream) pipeline.Processor { return &hide{regions: regions, wrong: err, paint: painter()} }
 }
 
 type hide struct {

@@ -177,7 +177,7 @@ func TestHidingNeverFailsOpen(t *testing.T) {
 				t.Errorf("%d: %s: %v, want %v", i, name, err, c.want)
 			}
 			allBlack(t, fmt.Sprint(i, name), out)
-			chain := NewPipeline(stage).NewChain(nil)
+			chain := NewPipeline(stage).NewChain(pipeline.Stream{}, nil)
 			c.p.Retain()
 			chain.Process(media.Sample{Picture: c.p}, func(s media.Sample) { allBlack(t, name, s.Picture) })
 			if chain.Failures() != 1 {

@@ -16,7 +16,7 @@ import (
 
 // A Stage makes the processor of one stream of pictures. It is safe for
 // concurrent use.
-type Stage func() pipeline.Processor
+type Stage func(pipeline.Stream) pipeline.Processor
 
 // A Pipeline is an ordered list of stages for raw pictures; what comes encoded is
 // decoded for it. It is immutable: channels, rooms and participants can share
@@ -46,12 +46,12 @@ func (p *Pipeline) Len() int {
 // NewChain makes the processors of one stream. A nil pipeline makes a chain that
 // changes nothing. log may be nil. Samples that go through it must be raw
 // pictures.
-func (p *Pipeline) NewChain(log *slog.Logger) *pipeline.Chain {
+func (p *Pipeline) NewChain(of pipeline.Stream, log *slog.Logger) *pipeline.Chain {
 	var stages []Stage
 	if p != nil {
 		stages = p.stages
 	}
-	return pipeline.New(stages, check, log)
+	return pipeline.New(stages, of, check, log)
 }
 
 var errOther = errors.New("video: something else than a raw picture")

@@ -26,7 +26,7 @@ func Resize(width, height int) Stage {
 	if width < 0 || height < 0 || width > maxSide || height > maxSide || width == 0 && height == 0 {
 		return refuse(fmt.Errorf("%w: Resize(%d, %d) (allowed: 1 to %d, and 0 for one of the sides)", ErrArgument, width, height, maxSide))
 	}
-	return func() pipeline.Processor { return &resize{width: width, height: height} }
+	return func(pipeline.Stream) pipeline.Processor { return &resize{width: width, height: height} }
 }
 
 type resize struct {

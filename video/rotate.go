@@ -47,7 +47,7 @@ type walk struct {
 // turning makes a stage that reads pictures another way; it is asked for each
 // plane of w by h pixels of unit bytes. swaps says that width becomes height.
 func turning(swaps bool, way func(w, h, unit, stride int) walk) Stage {
-	return func() pipeline.Processor { return &turn{swaps: swaps, way: way} }
+	return func(pipeline.Stream) pipeline.Processor { return &turn{swaps: swaps, way: way} }
 }
 
 type turn struct {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 )
 
 // all are the stages as they are used.
@@ -19,7 +20,7 @@ func all() map[string]Stage {
 		"blur all":     Blur(),
 		"cover":        Cover(Region{.3, .3, .4, .4}),
 		"text":         Text(TextOptions{Text: "Alice\n12:34:56", Anchor: BottomLeft}),
-		"text of time": Text(TextOptions{Of: func(media.Sample) string { return "Bob" }}),
+		"text of time": Text(TextOptions{Of: func(pipeline.Stream, media.Sample) string { return "Bob" }}),
 	}
 }
 
@@ -29,7 +30,7 @@ func TestStagesDoNotAllocate(t *testing.T) {
 	noLeak(t)
 	for name, stage := range all() {
 		for _, pixel := range pixelFormats {
-			chain := NewPipeline(stage).NewChain(nil)
+			chain := NewPipeline(stage).NewChain(pipeline.Stream{}, nil)
 			p := media.NewPicture(media.VideoFormat{Pixel: pixel, Width: 320, Height: 180})
 			release := func(s media.Sample) { s.Release() }
 			n := testing.AllocsPerRun(3, func() {
@@ -49,7 +50,7 @@ func TestStagesDoNotAllocate(t *testing.T) {
 func TestStagesGiveBack(t *testing.T) {
 	for name, stage := range all() {
 		var pool media.PicturePool
-		chain := NewPipeline(stage, stage).NewChain(nil)
+		chain := NewPipeline(stage, stage).NewChain(pipeline.Stream{}, nil)
 		p := pool.Get(media.VideoFormat{Width: 320, Height: 180})
 		chain.Process(media.Sample{Picture: p}, func(s media.Sample) { s.Release() })
 		if a, b := pool.Get(p.Format), pool.Get(p.Format); a != p || b == p {
@@ -63,7 +64,7 @@ func TestStagesGiveBack(t *testing.T) {
 func TestChangesInMidStream(t *testing.T) {
 	noLeak(t)
 	for name, stage := range all() {
-		proc := stage()
+		proc := stage(pipeline.Stream{})
 		everyFormat(func(f media.VideoFormat, padding int) {
 			in := blank(f, padding, nil)
 			var got, want []byte
@@ -76,7 +77,7 @@ func TestChangesInMidStream(t *testing.T) {
 					s.Picture.Retain() // kept: the next must not draw into it
 				}
 			}
-			fresh := stage()
+			fresh := stage(pipeline.Stream{})
 			err, again := proc.Process(media.Sample{Picture: in}, take(&got)), fresh.Process(media.Sample{Picture: in}, take(&want))
 			if string(got) != string(want) || (err == nil) != (again == nil) {
 				t.Fatalf("%s of %s: differs from what a new one makes (%v, %v)", name, f, err, again)
@@ -160,7 +161,7 @@ func TestWrongArguments(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 		// A chain passes it on as it was, and counts.
-		chain := NewPipeline(c.stage).NewChain(nil)
+		chain := NewPipeline(c.stage).NewChain(pipeline.Stream{}, nil)
 		passed := false
 		chain.Process(media.Sample{Picture: p}, func(s media.Sample) { passed = s.Picture == p })
 		if chain.Failures() != 1 || !passed {

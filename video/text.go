@@ -19,10 +19,10 @@ type TextOptions struct {
 	// pictures pass as they are.
 	Text string
 	// Of, if set, gives the text of each picture in place of Text: for instance
-	// of the sample's Time, which is that of its capture on the kit's clock. It
-	// borrows the sample, and is called for all streams: it must be safe for
-	// concurrent use.
-	Of func(media.Sample) string
+	// the stream's participant, or the sample's Time, which is that of its
+	// capture on the kit's clock. It borrows the sample, and is called for all
+	// streams: it must be safe for concurrent use.
+	Of func(pipeline.Stream, media.Sample) string
 
 	// Anchor is where in the picture the text is; default TopLeft.
 	Anchor Anchor
@@ -95,11 +95,14 @@ func Text(o TextOptions) Stage {
 	if o.Background == nil {
 		o.Background = color.NRGBA{A: 128}
 	}
-	return func() pipeline.Processor { return &writer{options: o, typesetter: typesetter{font: font}} }
+	return func(of pipeline.Stream) pipeline.Processor {
+		return &writer{of: of, options: o, typesetter: typesetter{font: font}}
+	}
 }
 
 // writer writes on the pictures of one stream.
 type writer struct {
+	of         pipeline.Stream
 	options    TextOptions
 	typesetter typesetter
 	pool       media.PicturePool
@@ -115,7 +118,7 @@ type writer struct {
 func (w *writer) Process(s media.Sample, emit func(media.Sample)) error {
 	text := w.options.Text
 	if w.options.Of != nil {
-		text = w.options.Of(s)
+		text = w.options.Of(w.of, s)
 	}
 	if text == "" {
 		emit(s)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 )
 
 // written returns the smallest rectangle around what differs between two
@@ -158,13 +159,16 @@ func TestTextSizes(t *testing.T) {
 // A text that changes is written anew, one that does not is only laid over.
 func TestTextOfSample(t *testing.T) {
 	calls := 0
-	proc := Text(TextOptions{Text: "unused", Of: func(s media.Sample) string {
+	proc := Text(TextOptions{Text: "unused", Of: func(of pipeline.Stream, s media.Sample) string {
+		if of.Participant != "ann" {
+			t.Errorf("written for %q", of.Participant)
+		}
 		calls++
 		if s.Time < time.Second {
 			return ""
 		}
 		return fmt.Sprint(s.Time.Truncate(time.Second))
-	}})().(*writer)
+	}})(pipeline.Stream{Participant: "ann"}).(*writer)
 	in := paint(media.VideoFormat{Width: 100, Height: 60}, 0, plain(grey))
 	var got []string
 	for _, at := range []time.Duration{0, 1000, 1500, 2100, 2900} {
@@ -187,7 +191,7 @@ func TestTextOfSample(t *testing.T) {
 // Pictures of another size, format or coding get their own letters.
 func TestTextFormatChanges(t *testing.T) {
 	o := TextOptions{Text: "Abc", Size: .2, Color: color.NRGBA{200, 30, 40, 255}}
-	proc := Text(o)()
+	proc := Text(o)(pipeline.Stream{})
 	for _, f := range []media.VideoFormat{
 		{Width: 100, Height: 60}, {Width: 100, Height: 90}, {Width: 100, Height: 90, Color: media.BT709},
 		{Pixel: media.BGRA, Width: 100, Height: 90}, {Width: 100, Height: 60},
@@ -228,7 +232,7 @@ func TestBlend(t *testing.T) {
 
 // Names may be of any length: no more is set than a picture has room for.
 func TestTextIsBounded(t *testing.T) {
-	w := Text(TextOptions{Text: "x"})().(*writer)
+	w := Text(TextOptions{Text: "x"})(pipeline.Stream{}).(*writer)
 	lines, size, err := w.typesetter.lay(strings.Repeat(strings.Repeat("\u200b", 500)+"\n", 500), 10, 100, 80)
 	if err != nil || len(lines) > 10 || size.X > 100 || size.Y > 80 {
 		t.Fatalf("%d lines in %v, %v", len(lines), size, err)

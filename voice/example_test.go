@@ -11,7 +11,7 @@ import (
 
 // Delay holds back a number of samples, at least one.
 func Delay(n int) voice.Stage {
-	return func() pipeline.Processor { return &delay{n: n} }
+	return func(pipeline.Stream) pipeline.Processor { return &delay{n: n} }
 }
 
 type delay struct {
@@ -45,7 +45,7 @@ func (d *delay) Flush(emit func(media.Sample)) error {
 
 // A stage of one's own keeps to the contract of [pipeline.Processor].
 func Example_stage() {
-	chain := voice.NewPipeline(Delay(2)).NewChain(nil)
+	chain := voice.NewPipeline(Delay(2)).NewChain(pipeline.Stream{}, nil)
 	defer chain.Close()
 	emit := func(s media.Sample) {
 		fmt.Print(s.Time, " ")
@@ -63,7 +63,7 @@ func Example_stage() {
 // A detector says when somebody really began to speak, not when that was clear.
 func ExampleSpeech() {
 	stage := voice.Speech(voice.SpeechOptions{}, func(e voice.SpeechEvent) { fmt.Println(e.Speaking, e.Time) })
-	chain := voice.NewPipeline(stage).NewChain(nil)
+	chain := voice.NewPipeline(stage).NewChain(pipeline.Stream{}, nil)
 	defer chain.Close()
 	for i := range 100 { // two seconds, of which half a second is loud
 		pcm := &media.PCM{Format: media.AudioFormat{Rate: 8000, Channels: 1}, Data: make([]byte, 320)}

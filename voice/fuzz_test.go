@@ -9,6 +9,7 @@ import (
 
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 )
 
 // fuzzed reads a session from bytes: of each sample its format, how far its
@@ -76,7 +77,7 @@ func (z *fuzzed) next() media.Sample {
 func play(t *testing.T, data []byte) {
 	before := ffmpeg.LiveObjects()
 	z := &fuzzed{data: data}
-	c := NewPipeline(z.stages()...).NewChain(nil)
+	c := NewPipeline(z.stages()...).NewChain(pipeline.Stream{}, nil)
 	emit := func(s media.Sample) {
 		if err := s.Validate(); err != nil {
 			t.Errorf("emitted: %v", err)

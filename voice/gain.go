@@ -16,7 +16,7 @@ func Gain(dB float64) Stage {
 	if math.IsNaN(dB) {
 		factor = 1
 	}
-	return func() pipeline.Processor { return &gain{factor: factor} }
+	return func(pipeline.Stream) pipeline.Processor { return &gain{factor: factor} }
 }
 
 type gain struct {

@@ -39,7 +39,7 @@ func values(s media.Sample) []float64 { return pcm.Decode(nil, s.PCM.Format.Samp
 // newChain makes a chain that is flushed and closed by run or at the end.
 func newChain(t testing.TB, stages ...Stage) *pipeline.Chain {
 	t.Helper()
-	c := NewPipeline(stages...).NewChain(nil)
+	c := NewPipeline(stages...).NewChain(pipeline.Stream{}, nil)
 	t.Cleanup(c.Close)
 	return c
 }

@@ -25,7 +25,7 @@ const forgotten = time.Second
 // The frequency must be above 0 and below half of the sample rate, or audio
 // passes unchanged with an error that wraps [ErrSetting].
 func HighPass(hz float64) Stage {
-	return func() pipeline.Processor { return &highPass{hz: hz} }
+	return func(pipeline.Stream) pipeline.Processor { return &highPass{hz: hz} }
 }
 
 type highPass struct {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 )
 
 // gains returns what a filter does to frequencies, in dB, worked out from its
@@ -176,7 +177,7 @@ func TestHighPassRingsOut(t *testing.T) {
 			worst.PCM.Data[4*i*10+b] = byte(bits >> (8 * b))
 		}
 	}
-	h := HighPass(80)().(*highPass)
+	h := HighPass(80)(pipeline.Stream{}).(*highPass)
 	var last media.Sample
 	keep := func(s media.Sample) { last = s }
 	for i := range 11 {
@@ -228,7 +229,7 @@ func TestHighPassIsStable(t *testing.T) {
 func TestHighPassRefuses(t *testing.T) {
 	for _, hz := range []float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1), 4000, 5000} {
 		s := tone(0, format(8000, 1, media.S16), 160, 440, 0.5)
-		if err := HighPass(hz)().Process(s, func(media.Sample) {}); !errors.Is(err, ErrSetting) {
+		if err := HighPass(hz)(pipeline.Stream{}).Process(s, func(media.Sample) {}); !errors.Is(err, ErrSetting) {
 			t.Errorf("%g Hz: %v, want ErrSetting", hz, err)
 		}
 		c := newChain(t, HighPass(hz))

@@ -10,7 +10,8 @@ import (
 
 // A LevelEvent is the level of a piece of audio, over all of its channels.
 type LevelEvent struct {
-	Time      time.Duration // when the piece was captured, on the kit's clock
+	Stream    pipeline.Stream // whose voice it is
+	Time      time.Duration   // when the piece was captured, on the kit's clock
 	Duration  time.Duration
 	RMS, Peak float64 // dBFS, not below [MinLevel]
 	Direction media.Direction
@@ -40,8 +41,8 @@ func Level(window time.Duration, f func(LevelEvent)) Stage {
 	case window == 0:
 		window = defaultWindow
 	}
-	return func() pipeline.Processor {
-		l := &level{f: f, err: err}
+	return func(of pipeline.Stream) pipeline.Processor {
+		l := &level{of: of, f: f, err: err}
 		l.meter = meter{to: l, length: window}
 		return l
 	}
@@ -49,6 +50,7 @@ func Level(window time.Duration, f func(LevelEvent)) Stage {
 
 type level struct {
 	meter
+	of  pipeline.Stream
 	f   func(LevelEvent)
 	err error
 }
@@ -68,7 +70,7 @@ func (l *level) Flush(func(media.Sample)) error {
 }
 
 func (l *level) block(b block) {
-	l.f(LevelEvent{Time: b.time, Duration: b.length, RMS: b.rms, Peak: b.peak, Direction: b.direction})
+	l.f(LevelEvent{Stream: l.of, Time: b.time, Duration: b.length, RMS: b.rms, Peak: b.peak, Direction: b.direction})
 }
 
 func (l *level) jump(time.Duration, time.Duration) {}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 )
 
 // square is n frames at one level: its RMS and its peak.
@@ -132,7 +133,7 @@ func TestLevelRefuses(t *testing.T) {
 		"window":   Level(-1, func(LevelEvent) {}),
 		"function": Level(0, nil),
 	} {
-		if err := stage().Process(s, func(media.Sample) {}); !errors.Is(err, ErrSetting) {
+		if err := stage(pipeline.Stream{}).Process(s, func(media.Sample) {}); !errors.Is(err, ErrSetting) {
 			t.Errorf("%s: %v, want ErrSetting", name, err)
 		}
 		c := newChain(t, stage)

@@ -12,7 +12,7 @@ import (
 
 // A Stage makes the processor of one stream. It is safe for concurrent use. The
 // processor runs in the goroutine of the source, which a slow one holds up.
-type Stage func() pipeline.Processor
+type Stage func(pipeline.Stream) pipeline.Processor
 
 // A Pipeline is an ordered list of stages for PCM: for what participants say, or
 // for what is played to them. It is immutable: channels, rooms and participants
@@ -41,12 +41,12 @@ func (p *Pipeline) Len() int {
 
 // NewChain makes the processors of one stream. A nil pipeline makes a chain that
 // changes nothing. log may be nil. Samples that go through it must be PCM.
-func (p *Pipeline) NewChain(log *slog.Logger) *pipeline.Chain {
+func (p *Pipeline) NewChain(of pipeline.Stream, log *slog.Logger) *pipeline.Chain {
 	var stages []Stage
 	if p != nil {
 		stages = p.stages
 	}
-	return pipeline.New(stages, check, log)
+	return pipeline.New(stages, of, check, log)
 }
 
 var errOther = errors.New("voice: something else than audio of the same direction")

@@ -40,7 +40,7 @@ func Resample(f media.AudioFormat) Stage {
 	if err != nil {
 		err = fmt.Errorf("voice: resample: %w", err)
 	}
-	return func() pipeline.Processor { return &resample{to: f, err: err} }
+	return func(pipeline.Stream) pipeline.Processor { return &resample{to: f, err: err} }
 }
 
 type resample struct {

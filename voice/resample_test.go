@@ -9,6 +9,7 @@ import (
 
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 )
 
 const middleC = 261.63
@@ -197,7 +198,7 @@ func TestResampleRefuses(t *testing.T) {
 		"higher":     {format(100, 1, media.S16), good},
 	} {
 		s := tone(0, c.in, 5, 440, 0.5)
-		proc := Resample(c.to)()
+		proc := Resample(c.to)(pipeline.Stream{})
 		if err := proc.Process(s, func(media.Sample) {}); !errors.Is(err, media.ErrFormat) {
 			t.Errorf("%s: %v, want ErrFormat", name, err)
 		}
@@ -300,7 +301,7 @@ func TestResampleOfSingleFrames(t *testing.T) {
 
 func TestResampleFrees(t *testing.T) {
 	before := ffmpeg.LiveObjects()
-	c := NewPipeline(Resample(format(16000, 1, media.S16))).NewChain(nil)
+	c := NewPipeline(Resample(format(16000, 1, media.S16))).NewChain(pipeline.Stream{}, nil)
 	for k, rate := range []int{48000, 44100, 8000, 16000, 24000} {
 		c.Process(tone(time.Duration(k)*20*ms, format(rate, 2, media.S16), rate/50, 440, 0.5), func(media.Sample) {})
 		if n := ffmpeg.LiveObjects() - before; n > 1 {

@@ -45,6 +45,7 @@ func (o SpeechOptions) validate() error {
 
 // A SpeechEvent says that somebody begins or ceases to speak.
 type SpeechEvent struct {
+	Stream   pipeline.Stream // whose voice it is
 	Speaking bool
 	// Time is when the speech really began or ended, on the kit's clock: the
 	// first moment of Attack or Release, not the last, at which it is known.
@@ -75,8 +76,8 @@ func Speech(o SpeechOptions, f func(SpeechEvent)) Stage {
 	if err == nil && f == nil {
 		err = fmt.Errorf("%w: speech without a function to call", ErrSetting)
 	}
-	return func() pipeline.Processor {
-		d := &speech{o: o, f: f, err: err}
+	return func(of pipeline.Stream) pipeline.Processor {
+		d := &speech{of: of, o: o, f: f, err: err}
 		d.meter = meter{to: d, length: step}
 		return d
 	}
@@ -84,6 +85,7 @@ func Speech(o SpeechOptions, f func(SpeechEvent)) Stage {
 
 type speech struct {
 	meter
+	of  pipeline.Stream
 	o   SpeechOptions
 	f   func(SpeechEvent)
 	err error
@@ -159,5 +161,5 @@ func (d *speech) cease(at time.Duration) {
 
 func (d *speech) turn(at time.Duration) {
 	d.speaking, d.turned = !d.speaking, 0
-	d.f(SpeechEvent{Speaking: d.speaking, Time: at, Direction: d.direction})
+	d.f(SpeechEvent{Stream: d.of, Speaking: d.speaking, Time: at, Direction: d.direction})
 }

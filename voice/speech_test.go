@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/pipeline"
 )
 
 // said is a plan of what is heard: from when on, at what level of RMS. A level
@@ -157,7 +158,7 @@ func TestSpeechRefuses(t *testing.T) {
 	for _, o := range []SpeechOptions{
 		{Open: nan}, {Close: nan}, {Open: -40, Close: -39}, {Close: MinLevel}, {Open: math.Inf(-1)}, {Attack: -1}, {Release: -1},
 	} {
-		if err := Speech(o, f)().Process(s, func(media.Sample) {}); !errors.Is(err, ErrSetting) {
+		if err := Speech(o, f)(pipeline.Stream{}).Process(s, func(media.Sample) {}); !errors.Is(err, ErrSetting) {
 			t.Errorf("%+v: %v, want ErrSetting", o, err)
 		}
 	}

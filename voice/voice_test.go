@@ -56,7 +56,7 @@ func TestGainInEveryFormat(t *testing.T) {
 	} {
 		in := &media.PCM{Format: media.AudioFormat{Rate: 8000, Channels: 1, Sample: c.f}, Data: encode(c.f, c.in...)}
 		before := bytes.Clone(in.Data)
-		out := through(NewPipeline(Gain(c.dB)).NewChain(nil), media.Sample{Time: 7, PCM: in})
+		out := through(NewPipeline(Gain(c.dB)).NewChain(pipeline.Stream{}, nil), media.Sample{Time: 7, PCM: in})
 		if want := encode(c.f, c.want...); !bytes.Equal(out.PCM.Data, want) || out.Time != 7 || out.PCM.Format != in.Format {
 			t.Errorf("%s by %g dB: % x, want % x", c.f, c.dB, out.PCM.Data, want)
 		}
@@ -74,7 +74,7 @@ func TestVoiceRefuses(t *testing.T) {
 		},
 		"direction": func(s media.Sample) (media.Sample, error) { s.Direction = media.Outbound; return s, nil },
 	} {
-		c := NewPipeline(Func(f), nil, Gain(20)).NewChain(nil)
+		c := NewPipeline(Func(f), nil, Gain(20)).NewChain(pipeline.Stream{}, nil)
 		in := media.Sample{PCM: &media.PCM{Format: media.AudioFormat{Rate: 8000, Channels: 1}, Data: encode(media.S16, 10)}}
 		if out := through(c, in); !bytes.Equal(out.PCM.Data, encode(media.S16, 100)) || c.Failures() != 1 {
 			t.Errorf("%s: got % x, %d failures", name, out.PCM.Data, c.Failures())
