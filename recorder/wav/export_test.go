@@ -31,5 +31,8 @@ func (r *Recorder) SetIDs(ids ...string) {
 // SetTime sets the clock for names.
 func (r *Recorder) SetTime(t time.Time) { r.now = func() time.Time { return t } }
 
+// SetMostRIFF has files become RF64 from another size on.
+func (r *Recorder) SetMostRIFF(size int64) { r.mostRIFF = size }
+
 // The bounds that tests know.
 const MostWaiting = mostWaiting

@@ -216,8 +216,8 @@ func (f *file) abandon() error {
 		return nil
 	}
 	f.end = f.claims
-	err := f.disk.Truncate(f.place(f.claims))
-	err = errors.Join(err, f.disk.Sync(), f.disk.Close())
+	f.header.claim(f.claims) // it may be what could not be written
+	err := errors.Join(f.write(f.header.data, 0), f.disk.Truncate(f.place(f.claims)), f.disk.Sync(), f.disk.Close())
 	f.disk = nil
 	return err
 }

@@ -31,6 +31,7 @@ type header struct {
 	factAt     int    // of fact's number of frames, 0 without it
 	sizeAt     int    // of data's size
 	frameBytes int
+	most       int64 // the largest size that RIFF may have
 }
 
 // tags is what LIST INFO says.
@@ -51,9 +52,10 @@ const (
 	formatExtensible = 0xFFFE
 )
 
-// newHeader makes the header of a file without frames.
-func newHeader(f SampleFormat, rate, channels int, t tags) *header {
-	h := &header{frameBytes: channels * f.bytes()}
+// newHeader makes the header of a file without frames, which is RIFF up to a
+// size of most.
+func newHeader(f SampleFormat, rate, channels int, t tags, most int64) *header {
+	h := &header{most: most, frameBytes: channels * f.bytes()}
 	b := append([]byte(nil), "RIFF\x00\x00\x00\x00WAVE"...)
 	b = appendChunk(b, "JUNK", make([]byte, ds64Size))
 	b = appendChunk(b, "fmt ", formatChunk(f, rate, channels))
@@ -74,7 +76,7 @@ func (h *header) claim(frames int64) {
 	size := frames * int64(h.frameBytes)
 	riff := int64(len(h.data)-8) + size + size&1
 	le := binary.LittleEndian
-	if riff <= mostRIFF {
+	if riff <= h.most {
 		copy(h.data, "RIFF")
 		copy(h.data[junkAt:], "JUNK")
 		le.PutUint32(h.data[4:], uint32(riff))
@@ -154,9 +156,10 @@ func infoList(t tags) []byte {
 	return appendText(b, "ICRD", t.created.UTC().Format(time.RFC3339))
 }
 
-// mostText bounds a text of LIST INFO, so that the header stays small: it is
-// written ten times a second.
-const mostText = 1024
+// mostText bounds a text of LIST INFO, in bytes, so that the header, which has
+// 454 bytes then, fits into a sector of 512: a disk writes that whole or not at
+// all.
+const mostText = 128
 
 // appendText appends a text, which a zero ends, unless it is empty.
 func appendText(b []byte, id, text string) []byte {

@@ -38,10 +38,11 @@ import (
 // Recorder makes recordings of sessions. It is safe for concurrent use, and may
 // run recordings of many sessions at once: one for each.
 type Recorder struct {
-	options Options
-	now     func() time.Time       // wall clock, for names and creation times
-	newID   func() (string, error) // of a recording
-	create  func(path string) (disk, error)
+	options  Options
+	now      func() time.Time       // wall clock, for names and creation times
+	newID    func() (string, error) // of a recording
+	create   func(path string) (disk, error)
+	mostRIFF int64
 }
 
 // NewRecorder returns a recorder. The error is a [*recorder.ConfigError] for
@@ -51,7 +52,7 @@ func NewRecorder(o Options) (*Recorder, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	return &Recorder{options: o, now: time.Now, newID: outfile.NewID, create: createFile}, nil
+	return &Recorder{options: o, now: time.Now, newID: outfile.NewID, create: createFile, mostRIFF: mostRIFF}, nil
 }
 
 // Name implements [recorder.Recorder].

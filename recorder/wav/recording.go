@@ -19,12 +19,13 @@ var ErrNotAudio = errors.New("wav: only audio can be recorded")
 // Recording is the running files of one session. It implements
 // [recorder.Recording] and [recorder.Reporter] and is safe for concurrent use.
 type Recording struct {
-	options Options
-	cfg     recorder.Config
-	id      string
-	started time.Time
-	files   []*file // that may come to be
-	writer  writer
+	options  Options
+	cfg      recorder.Config
+	id       string
+	started  time.Time
+	mostRIFF int64
+	files    []*file // that may come to be
+	writer   writer
 
 	mu       sync.Mutex
 	room     sync.Cond // on mu: the backlog has shrunk, or err is set
@@ -39,7 +40,7 @@ type Recording struct {
 }
 
 func newRecording(r *Recorder, cfg recorder.Config, id string, now time.Time) *Recording {
-	n := &Recording{options: r.options, cfg: cfg, id: id, started: now, stopped: make(chan struct{})}
+	n := &Recording{options: r.options, cfg: cfg, id: id, started: now, mostRIFF: r.mostRIFF, stopped: make(chan struct{})}
 	n.room.L = &n.mu
 	n.files = layout(r.options, outfile.Base(cfg.Storage, cfg.Name, id, now), r.create)
 	n.writer = newWriter(n)

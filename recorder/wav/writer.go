@@ -130,7 +130,7 @@ func (w *writer) finish() {
 // newHeader makes the header of a file whose first audio is that of a run.
 func (r *Recording) newHeader(f *file, first *run) *header {
 	return newHeader(r.options.Sample, r.origin.rate, f.channels, tags{
-		title: r.cfg.Title, artist: first.stream.track.account.result.Participant, created: r.started})
+		title: r.cfg.Title, artist: first.stream.track.account.result.Participant, created: r.started}, r.mostRIFF)
 }
 
 // collect takes the backlog for the writer. It reports whether there may be
