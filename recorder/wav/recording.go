@@ -119,6 +119,7 @@ func (r *Recording) take(s *stream, at int64, frames []float32, heldFrom time.Du
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.isHeld, s.heldFrom = isHeld, heldFrom
+	s.track.delivered = true
 	r.lay(s, at, frames)
 	r.book(s)
 	if r.origin.isDue(r.tracks) {
@@ -136,8 +137,8 @@ func (r *Recording) take(s *stream, at int64, frames []float32, heldFrom time.Du
 // lay puts frames into the backlog, but for those from before the origin.
 func (r *Recording) lay(s *stream, at int64, frames []float32) {
 	n := int64(len(frames) / s.channels)
-	if n > 0 && !s.isLaid {
-		s.isLaid, s.first = true, at
+	if !s.isLaid && s.line.HasBegun() { // be it that its resampler has all of it yet
+		s.isLaid, s.first = true, s.line.Base()-n
 	}
 	if r.origin.isSet && at < r.origin.at {
 		cut := min(r.origin.at-at, n)

@@ -1,10 +1,14 @@
 package wav_test
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,6 +187,60 @@ func TestTracksShareOneZero(t *testing.T) {
 			m.hear(ms(1000), all)
 			wantFiles(t, result, m.files(wav.Both, wav.Stereo))
 		})
+	}
+}
+
+// On a virtual clock a recording is the same to the byte however the machine
+// schedules its tracks: each time zero, place, and sum.
+func TestRecordingDoesNotDependOnScheduling(t *testing.T) {
+	played := voice
+	played.ID = "played"
+	var first []byte
+	for i := range 6 {
+		rec := newRecorder(t, wav.Options{Rate: 16000, Channels: wav.Mixed})
+		rec.SetTime(time.Unix(1e9, 0))
+		feed, err := recorder.OpenFeed(t.Context(), recorder.Binding{Recorder: rec, Config: recorder.Config{Storage: t.TempDir()}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clock := media.NewVirtualClock()
+		hold := clock.NewPacer() // until both sources are there
+		var sources sync.WaitGroup
+		for _, source := range []struct {
+			track   recorder.Track
+			samples []media.Sample
+		}{
+			{voice, tone(in, media.AudioFormat{Rate: 48000, Channels: 1}, ms(110), 4*time.Second, 300)},
+			{played, tone(out, media.AudioFormat{Rate: 24000, Channels: 1}, ms(100), 3*time.Second, -300)},
+		} {
+			input, pacer := feed.AddTrack(source.track), clock.NewPacer()
+			sources.Go(func() {
+				defer pacer.Close()
+				for _, s := range source.samples {
+					if err := errors.Join(pacer.SleepUntil(t.Context(), s.Time+s.PCM.Duration()), input.Wait(t.Context(), s)); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		hold.Close()
+		sources.Wait()
+		result := feed.Stop(t.Context())
+		if result.Err != nil {
+			t.Fatal(result.Err)
+		}
+		balanced(t, result)
+		b, err := os.ReadFile(result.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = b
+		}
+		if !bytes.Equal(b, first) {
+			t.Fatalf("recording %d is another, of %d bytes, not %d", i, len(b), len(first))
+		}
 	}
 }
 

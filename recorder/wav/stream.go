@@ -31,7 +31,7 @@ type stream struct {
 
 	// Under the recording's lock:
 	tail     *run  // that grows
-	isLaid   bool  // audio has been laid out, from first on
+	isLaid   bool  // audio is laid out, from first on
 	first    int64 // position
 	isHeld   bool  // audio is held, from heldFrom on
 	heldFrom time.Duration
@@ -65,6 +65,7 @@ func (s *stream) write(sample media.Sample) error {
 	}
 	if s.pieces == 0 {
 		s.track.account.result.Drop(recorder.DropUndecodable, 1)
+		s.track.delivered = true
 	}
 	return s.err
 }

@@ -22,7 +22,7 @@ type track struct {
 
 	// Under the recording's lock:
 	account   account
-	delivered bool // a sample has come
+	delivered bool // it is known what became of its first sample
 	isClosed  bool
 }
 
@@ -72,13 +72,13 @@ func (t *track) offer(d media.Direction) (wanted bool, err error) {
 	r := t.recording
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t.delivered = true
 	if r.err != nil {
 		return false, r.err
 	}
 	t.account.result.SamplesIn++
 	if !r.options.Mode.wants(d) {
 		t.account.result.Drop(recorder.DropNotWanted, 1)
+		t.delivered = true
 		return false, nil
 	}
 	return true, nil
