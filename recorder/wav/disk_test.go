@@ -161,7 +161,7 @@ func TestDiskFails(t *testing.T) {
 						t.Fatalf("write: %v", err)
 					}
 				}
-				time.Sleep(10 * time.Millisecond)
+				time.Sleep(6 * time.Millisecond)
 			}
 			result, err := r.Stop(t.Context())
 			balanced(t, result)

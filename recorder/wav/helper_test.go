@@ -2,7 +2,10 @@ package wav_test
 
 import (
 	"encoding/binary"
+	"errors"
+	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -65,7 +68,8 @@ func write(t testing.TB, w recorder.TrackWriter, samples ...media.Sample) {
 	}
 }
 
-// stop stops a recording and checks that every sample is accounted for.
+// stop stops a recording and checks that every sample is accounted for, and that
+// its files are whole.
 func stop(t testing.TB, r recorder.Recording) recorder.Result {
 	t.Helper()
 	result, err := r.Stop(t.Context())
@@ -73,7 +77,43 @@ func stop(t testing.TB, r recorder.Recording) recorder.Result {
 		t.Fatal(err)
 	}
 	balanced(t, result)
+	whole(t, result)
 	return result
+}
+
+// whole checks that files end where their headers say, pads included, and are
+// as large as the result says.
+func whole(t testing.TB, r recorder.Result) {
+	t.Helper()
+	total := int64(0)
+	for _, p := range r.Parts {
+		total += p.Size
+		f, err := os.Open(p.Path)
+		if errors.Is(err, fs.ErrNotExist) { // it was in memory
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := make([]byte, 512)
+		n, _ := f.ReadAt(head, 0)
+		info, err := f.Stat()
+		_ = f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		chunks, err := parse(head[:n])
+		if err != nil {
+			t.Fatalf("%s: %v", p.Path, err)
+		}
+		data := chunks[len(chunks)-1]
+		if end := data.at + data.size + data.size&1; end != info.Size() || end != p.Size {
+			t.Errorf("%s ends at %d, is of %d bytes, in the result of %d", p.Path, end, info.Size(), p.Size)
+		}
+	}
+	if total != r.Size {
+		t.Errorf("files of %d bytes, the result says %d", total, r.Size)
+	}
 }
 
 func balanced(t testing.TB, r recorder.Result) {

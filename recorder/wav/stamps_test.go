@@ -141,7 +141,7 @@ func TestDriftIsResampled(t *testing.T) {
 // are delivered.
 func TestRandomPlans(t *testing.T) {
 	judge.Need(t, "sox", "ffmpeg")
-	for seed := range uint64(12) {
+	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 99))
 		var voices [2][]media.Sample
 		for d := range voices {
@@ -187,6 +187,16 @@ func TestTracksShareOneZero(t *testing.T) {
 			m.hear(ms(1000), all)
 			wantFiles(t, result, m.files(wav.Both, wav.Stereo))
 		})
+	}
+}
+
+// One direction of a track may be delivered some 200 ms behind the other, and
+// still be the one that time zero is at.
+func TestZeroIsTheEarliestOfBothDirections(t *testing.T) {
+	mic, agent := speech(in, ms(1000), ms(2000)), speech(out, ms(990), ms(1590))
+	result := record(t, wav.Options{Channels: wav.Stereo}, slices.Concat(mic[:9], agent, mic[9:]))
+	if tr := result.Tracks[0]; tr.Losses() != 0 || result.Duration != ms(1010) {
+		t.Errorf("dropped %v, lasts %v, want 1.01 s", tr.Dropped, result.Duration)
 	}
 }
 
