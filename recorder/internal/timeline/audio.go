@@ -26,7 +26,7 @@ const (
 // has no holes and as many frames as its time says.
 //
 //	inbound  ──hold──resample──►┐
-//	                            ├─ + ─► [ sumBuffer ] ─► next
+//	                            ├─ + ─► [ sumBuffer ] ─► Next, Take
 //	outbound ──hold──resample──►┘
 //
 // No frame that was taken is left out, but for those whose place has been given
@@ -59,9 +59,6 @@ func NewAudio(rate, channels int) *Audio {
 	}
 	return t
 }
-
-// Rate is the number of frames per second.
-func (t *Audio) Rate() int { return t.rate }
 
 // Channels is the number of values in a frame.
 func (t *Audio) Channels() int { return t.channels }

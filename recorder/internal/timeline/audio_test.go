@@ -275,6 +275,49 @@ func TestTimelineWaitsForWhatIsHeld(t *testing.T) {
 	wantRuns(t, out, [2]int{16000, 100}, [2]int{320, 300}, [2]int{38400 - 16320, 100})
 }
 
+// Who has a timeline for each direction takes what is decided at once, and lets
+// gaps be gaps.
+func TestTakeWaitsForNothing(t *testing.T) {
+	tl := newTestTimeline(t)
+	crossed := int64(0)
+	tl.Cross = func(gap int64) error {
+		if frames, _ := tl.Take(); frames != nil {
+			t.Errorf("%d frames had not been taken", len(frames))
+		}
+		crossed += gap
+		tl.Advance(gap)
+		return nil
+	}
+	for i := range 20 {
+		if i == 3 {
+			if from, ok := tl.Holds(); !ok || from != ms(100) || tl.HasBegun() {
+				t.Errorf("holds from %v, %v; has begun: %v", from, ok, tl.HasBegun())
+			}
+		}
+		add(t, tl, media.Inbound, ms(100+20*float64(i)), level(testRate, 320, 100))
+	}
+	frames, at := tl.Take()
+	if _, ok := tl.Holds(); ok || !tl.HasBegun() {
+		t.Error("holds what is decided")
+	}
+	if at != 1600 {
+		t.Errorf("begins at %d", at)
+	}
+	wantRuns(t, frames, [2]int{20 * 320, 100})
+	add(t, tl, media.Inbound, ms(1500), level(testRate, 320, 200)) // is a second behind
+	if frames, _ := tl.Take(); frames != nil {
+		t.Errorf("%d frames of what is not decided", len(frames))
+	}
+	if err := tl.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	frames, at = tl.Take()
+	wantRuns(t, frames, [2]int{320, 200})
+	if at != 24000 || crossed != 16000 || tl.Base() != 24320 {
+		t.Errorf("at %d behind %d, then at %d", at, crossed, tl.Base())
+	}
+}
+
 func TestTimelinePositionIsExactForLongTimes(t *testing.T) {
 	tl := NewAudio(48000, 2)
 	const year = 365 * 24 * time.Hour
