@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/internal/judge"
 	"github.com/roomkit-live/roomkit-go/internal/trouble"
+	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 	"github.com/roomkit-live/roomkit-go/recorder/wav"
 )
@@ -57,7 +59,11 @@ func TestFileIsValidAfterEachWrite(t *testing.T) {
 			rec.SetMostRIFF(most)
 			r := start(t, rec, recorder.Config{})
 			w := addTrack(t, r, voice)
-			plan := plans["odd pieces"]
+			var plan []media.Sample
+			for i := range 125 { // an odd number of frames in each fifth
+				at := mono.Duration(161 * i)
+				plan = append(plan, spoken(in, at, 161), spoken(out, at, 161))
+			}
 			for i := range 5 { // in several passes of the writer
 				from, to := len(plan)*i/5, len(plan)*(i+1)/5
 				write(t, w, plan[from:to]...)
@@ -174,7 +180,7 @@ func TestDiskFails(t *testing.T) {
 			}
 			tr := result.Tracks[0]
 			if c.empty {
-				if len(result.Parts) != 0 || tr.SamplesWritten != 0 {
+				if len(result.Parts) != 0 || tr.SamplesWritten != 0 || result.Size != 0 {
 					t.Errorf("%d written, files %v", tr.SamplesWritten, result.Parts)
 				}
 				return
@@ -276,6 +282,36 @@ func TestDiskHangs(t *testing.T) {
 	balanced(t, result)
 	if got := result.Tracks[0].SamplesWritten; got < wav.MostWaiting/testRate {
 		t.Errorf("%d written", got)
+	}
+}
+
+// What had not reached the disk when that failed is lost, and counted.
+func TestBacklogIsLostWithTheDisk(t *testing.T) {
+	var fails atomic.Bool
+	rec, disks := onDisks(t, wav.Options{}, func(c trouble.Call) (int64, error) {
+		if fails.Load() {
+			return 0, syscall.EIO
+		}
+		return c.Len, nil
+	})
+	r := start(t, rec, recorder.Config{})
+	w := addTrack(t, r, voice)
+	samples := speech(in, 0, ms(1600))
+	write(t, w, samples[:20]...)
+	begun(t, r)
+	disks[""].Hold()
+	write(t, w, samples[20:40]...)
+	time.Sleep(250 * time.Millisecond) // until these are at the writer
+	write(t, w, samples[40:]...)
+	fails.Store(true)
+	disks[""].Release()
+	result, err := r.Stop(t.Context())
+	if !errors.Is(err, syscall.EIO) {
+		t.Errorf("stop: %v", err)
+	}
+	balanced(t, result)
+	if tr := result.Tracks[0]; tr.SamplesWritten != 20 || tr.Dropped[recorder.DropWriteError] != 60 {
+		t.Errorf("%d written, dropped %v", tr.SamplesWritten, tr.Dropped)
 	}
 }
 

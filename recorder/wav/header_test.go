@@ -61,7 +61,7 @@ func TestHeaderSaysWhatTheRecordingIs(t *testing.T) {
 	judge.Need(t, "ffprobe", "soxi")
 	rec := newRecorder(t, wav.Options{Sample: wav.S24})
 	rec.SetTime(time.Date(2026, 3, 4, 5, 6, 7, 0, time.FixedZone("", 3600)))
-	r := start(t, rec, recorder.Config{Title: "Größe " + strings.Repeat("é", 600), Name: "call"})
+	r := start(t, rec, recorder.Config{Title: "Größe: " + strings.Repeat("é", 600), Name: "call"})
 	write(t, addTrack(t, r, voice), spoken(in, 0, 4001))
 	result := stop(t, r)
 	if want := "call_" + r.ID() + "_20260304T040607.wav"; !strings.HasSuffix(result.Path, "/"+want) {
@@ -71,7 +71,7 @@ func TestHeaderSaysWhatTheRecordingIs(t *testing.T) {
 	if tags["artist"] != "ann" || tags["encoder"] != "RoomKit" || tags["date"] != "2026-03-04T04:06:07Z" {
 		t.Errorf("tags %v", tags)
 	}
-	if title := tags["title"]; len(title) != 128 || !strings.HasPrefix("Größe "+strings.Repeat("é", 600), title) {
+	if title := tags["title"]; len(title) != 127 || !strings.HasPrefix("Größe: "+strings.Repeat("é", 600), title) {
 		t.Errorf("title of %d bytes: %q", len(title), title)
 	}
 }

@@ -155,10 +155,10 @@ func (r *Recording) book(s *stream) {
 	a := &s.track.account
 	for _, f := range s.fates {
 		switch {
-		case f.what == timeline.BeforeStart, r.origin.isSet && f.end <= r.origin.at:
-			a.result.Drop(recorder.DropBeforeStart, 1)
 		case f.what == timeline.Behind:
 			a.result.Drop(recorder.DropLate, 1)
+		case f.what == timeline.BeforeStart, r.origin.isSet && f.end <= r.origin.at:
+			a.result.Drop(recorder.DropBeforeStart, 1)
 		default:
 			a.laid.samples++
 		}

@@ -190,6 +190,19 @@ func TestTracksShareOneZero(t *testing.T) {
 	}
 }
 
+// What the network brings twice is in the file once.
+func TestRepeatsAreCounted(t *testing.T) {
+	judge.Need(t, "sox", "ffmpeg")
+	samples := speech(in, 0, ms(800))
+	result := record(t, wav.Options{}, slices.Concat(samples[:26], samples[20:25], samples[26:]))
+	var m model
+	m.hear(0, samples)
+	wantFile(t, result.Path, m.voices[in])
+	if tr := result.Tracks[0]; tr.Dropped[recorder.DropLate] != 5 || tr.SamplesWritten != 40 {
+		t.Errorf("%d written, dropped %v, want 40 and 5 late", tr.SamplesWritten, tr.Dropped)
+	}
+}
+
 // One direction of a track may be delivered some 200 ms behind the other, and
 // still be the one that time zero is at.
 func TestZeroIsTheEarliestOfBothDirections(t *testing.T) {
