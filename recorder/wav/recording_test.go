@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/roomkit-live/roomkit-go/internal/clip"
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/internal/judge"
 	"github.com/roomkit-live/roomkit-go/internal/trouble"
@@ -285,6 +286,37 @@ func TestEncodedIsDecoded(t *testing.T) {
 	}
 	if n := ffmpeg.LiveObjects(); n != objects {
 		t.Errorf("%d C objects, %d before", n, objects)
+	}
+}
+
+// A tone as Opus and AAC is one in the file, as long as it was and no worse than
+// FFmpeg's AAC encoder makes it at 32 kbit/s, which is −9 dB.
+func TestOpusAndAACAreDecoded(t *testing.T) {
+	judge.Need(t, "sox")
+	for codec, of := range map[string]media.Codec{"opus": media.Opus, "aac": media.AAC} {
+		c := clip.Encode(t, codec, clip.Options{Seconds: 2})
+		f := &media.EncodedFormat{Codec: of, Config: c.Extra, Rate: c.Rate, Channels: c.Channels}
+		r := start(t, newRecorder(t, wav.Options{Rate: 16000}), recorder.Config{})
+		w := addTrack(t, r, voice)
+		for _, p := range c.Samples {
+			at := time.Second + time.Duration(p.PTS)*time.Second/time.Duration(c.Timescale)
+			write(t, w, media.Sample{Time: at, Encoded: &media.Encoded{Format: f, Data: p.Data}})
+		}
+		result := stop(t, r)
+		if tr := result.Tracks[0]; tr.SamplesWritten != int64(len(c.Samples)) || tr.GapCount != 0 {
+			t.Errorf("%s: %d of %d written, %d gaps", codec, tr.SamplesWritten, len(c.Samples), tr.GapCount)
+		}
+		got := raw(t, "sox", result.Path)
+		if d := float64(len(got))/16000 - 2; d < 0 || d > 0.1 { // priming, and the last frame
+			t.Errorf("%s: %d frames for two seconds", codec, len(got))
+		}
+		x := make([]float64, 16000)
+		for i := range x {
+			x[i] = float64(got[8000+i]) / math.MaxInt32
+		}
+		if hz, a, db := judge.FitSine(x, 16000, 440); math.Abs(hz-440) > 1 || math.Abs(a-0.3) > 0.02 || db > -8 {
+			t.Errorf("%s: %.2f Hz at %.3f, %.0f dB", codec, hz, a, db)
+		}
 	}
 }
 
