@@ -42,6 +42,7 @@ soak: setup-test ## Record an hour of a room on the virtual clock, and check tha
 sweep: setup-test ## Kill writers and recordings at thousands of moments and play what is left (a quarter of an hour)
 	ROOMKIT_SWEEP=1 $(GO) test -v -timeout 60m -run 'TestSweep|TestPowerLoss|TestFinished' ./mp4
 	ROOMKIT_SWEEP=1 $(GO) test -v -timeout 60m -run TestKill ./cmd/roomkit
+	ROOMKIT_SWEEP=1 $(GO) test -v -timeout 60m -run 'TestKill|TestRF64' ./recorder/wav
 
 .PHONY: sweep-sync
 sweep-sync: setup-test ## Judge picture against sound over all cameras, microphones and networks, and over six hours (minutes)

@@ -10,7 +10,7 @@ import (
 // DropReason says why a sample is not in a recording.
 type DropReason string
 
-// The reasons that the feed and the production recorder give. A recorder may
+// The reasons that the feed and the recorders of this module give. A recorder may
 // have others of its own.
 const (
 	DropQueueFull   DropReason = "queue full"        // the recorder is slower than the source
@@ -27,6 +27,7 @@ const (
 	DropTooLate     DropReason = "track not in file" // the container could not take the track any more
 	DropWriteError  DropReason = "write error"       // encoder or file failed
 	DropFailed      DropReason = "recorder failed"   // the recorder was cut off, or cannot say what it kept
+	DropNotWanted   DropReason = "not recorded"      // of a direction that the recorder was told to leave out; nothing is amiss
 	DropUnaccounted DropReason = "unaccounted"       // taken by a recorder whose result does not know of it
 )
 

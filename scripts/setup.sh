@@ -13,11 +13,11 @@ for what in "$@"; do
 			libswresample-dev libswscale-dev libyuv-dev)
 		;;
 	test)
-		# ffmpeg, mediainfo, chromium, GStreamer and MP4Box.js judge the
+		# ffmpeg, sox, mediainfo, chromium, GStreamer and MP4Box.js judge the
 		# recordings; the others play the parts of microphone, speaker and
 		# screen. GStreamer: base decodes Opus, good reads MP4 and decodes VP8
 		# and VP9, libav the rest; bad parses H.264, HEVC and AV1 for them.
-		packages+=(ffmpeg mediainfo chromium xvfb x11-apps pulseaudio pulseaudio-utils espeak-ng
+		packages+=(ffmpeg sox mediainfo chromium xvfb x11-apps pulseaudio pulseaudio-utils espeak-ng
 			gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 			gstreamer1.0-plugins-bad gstreamer1.0-libav)
 		mp4box=internal/judge/testdata/mp4box

@@ -1,6 +1,6 @@
 // Package judge lets tests ask foreign tools about a recording: ffprobe and
 // ffmpeg's decoder, MediaInfo, GStreamer, MP4Box.js, the parser of mp4ff, and a
-// real Chromium. That our own reader agrees
+// real Chromium; others, such as SoX, through Run. That our own reader agrees
 // with our own writer would prove nothing.
 //
 // A test whose tool is not installed is skipped; "make test" installs them all.

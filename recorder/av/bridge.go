@@ -38,11 +38,11 @@ func (a *audioLane) crossGap(gap int64) error {
 	if gap < longGap*second {
 		return nil
 	}
-	if err := a.timeline.drain(); err != nil { // else the end of the last word stays behind
+	if err := a.timeline.Drain(); err != nil { // else the end of the last word stays behind
 		return err
 	}
 	a.bridge.learning, a.bridge.silence = true, a.bridge.silence[:0]
-	a.timeline.sum.fill(settleIn * second)
+	a.timeline.Fill(settleIn * second)
 	err := a.give(false)
 	a.bridge.learning = false
 	if err != nil {
@@ -74,6 +74,6 @@ func (a *audioLane) repeatSilence() error {
 	}
 	a.bridge.next += length
 	a.bridge.length += length
-	a.timeline.sum.advance(length)
+	a.timeline.Advance(length)
 	return a.out.stream.write(encodedPacket(p, at+length))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/mp4"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // aacStream reads AAC and describes it: raw frames by the configuration that
@@ -65,7 +66,7 @@ func (s *aacStream) next(data []byte) (frame codedFrame, rest []byte, err error)
 
 func (s *aacStream) isReady() bool { return s.config != nil }
 
-func (s *aacStream) timeline() *codedTimeline { return newAACTimeline(s.rate, s.length) }
+func (s *aacStream) timeline() *timeline.Coded { return timeline.NewAAC(s.rate, s.length) }
 
 func (s *aacStream) format() string { return fmt.Sprintf("%d Hz, %d ch", s.rate, s.channels) }
 

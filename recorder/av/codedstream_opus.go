@@ -9,6 +9,7 @@ import (
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/mp4"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // opusTicks is the rate of all times of Opus, whatever its input was.
@@ -24,7 +25,7 @@ const opusTicks = 48000
 type opusStream struct {
 	head     mp4.Opus
 	channels int
-	fillers  [2][longestOpus/opusGrain + 1][]byte // empty and silent packets that have been made, by their grains
+	fillers  [2][longestOpus/timeline.OpusGrain + 1][]byte // empty and silent packets that have been made, by their grains
 }
 
 // newOpusStream reads a format. Several coupled streams are refused: silence
@@ -63,7 +64,7 @@ func (s *opusStream) next(data []byte) (frame codedFrame, rest []byte, err error
 
 func (s *opusStream) isReady() bool { return true }
 
-func (s *opusStream) timeline() *codedTimeline { return newOpusTimeline() }
+func (s *opusStream) timeline() *timeline.Coded { return timeline.NewOpus() }
 
 func (s *opusStream) format() string { return fmt.Sprintf("%d Hz, %d ch", opusTicks, s.channels) }
 
@@ -126,12 +127,12 @@ func (s *opusStream) fill(done, left int64, last int) (data []byte, length int64
 // frames returns a packet of so many ticks whose frames are empty, by which
 // decoders conceal, or silent. They are as long as the packet can be divided by.
 func (s *opusStream) frames(silent int, length int64) []byte {
-	made := &s.fillers[silent][length/opusGrain]
+	made := &s.fillers[silent][length/timeline.OpusGrain]
 	if *made != nil {
 		return *made
 	}
-	size := opusGrain
-	for size < 8*opusGrain && length%int64(2*size) == 0 {
+	size := timeline.OpusGrain
+	for size < 8*timeline.OpusGrain && length%int64(2*size) == 0 {
 		size *= 2
 	}
 	one, _ := bitstream.AppendOpusConceal(nil, size, 1)

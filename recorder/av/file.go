@@ -1,15 +1,14 @@
 package av
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"github.com/roomkit-live/roomkit-go/recorder/internal/outfile"
 )
 
 // partialSuffix marks a file that is still being written.
@@ -30,13 +29,12 @@ type outputFile struct {
 // reserveFile picks the recording's id and creates its empty temporary file,
 // which proves that the directory can be written before any media is taken.
 func reserveFile(dir, name, format string, now time.Time) (*outputFile, error) {
-	var random [6]byte
 	for {
-		if _, err := rand.Read(random[:]); err != nil {
+		id, err := outfile.NewID()
+		if err != nil {
 			return nil, err
 		}
-		id := hex.EncodeToString(random[:])
-		base := filepath.Join(dir, fmt.Sprintf("%s_%s_%s", name, id, now.UTC().Format("20060102T150405")))
+		base := outfile.Base(dir, name, id, now)
 		f, err := createPartial(outputFile{id: id, base: base, format: format, number: 1})
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err
@@ -60,7 +58,7 @@ func createPartial(f outputFile) (*outputFile, error) {
 		return nil, err
 	}
 	// What a power loss leaves of the file must have a name.
-	if err := syncPath(filepath.Dir(f.partial)); err != nil {
+	if err := outfile.Sync(filepath.Dir(f.partial)); err != nil {
 		return nil, errors.Join(err, f.discard())
 	}
 	return &f, nil
@@ -94,20 +92,8 @@ func (f *outputFile) publish() error {
 			return err
 		}
 	}
-	return syncPath(filepath.Dir(f.final))
+	return outfile.Sync(filepath.Dir(f.final))
 }
 
 // discard closes and removes the temporary file.
 func (f *outputFile) discard() error { return errors.Join(f.close(), os.Remove(f.partial)) }
-
-func syncPath(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	err = file.Sync()
-	if errors.Is(err, syscall.EINVAL) { // some file systems cannot sync a directory
-		err = nil
-	}
-	return errors.Join(err, file.Close())
-}

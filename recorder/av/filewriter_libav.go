@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/outfile"
 )
 
 // libavFile is a file of a format that libavformat writes. Its streams are
@@ -94,7 +95,7 @@ func (f *libavFile) finish(failed error) (usable bool, err error) {
 	if err := f.muxer.Finish(); err != nil {
 		return false, fmt.Errorf("av: file cannot be finished: %w", err)
 	}
-	if err := syncPath(f.path); err != nil {
+	if err := outfile.Sync(f.path); err != nil {
 		return false, fmt.Errorf("av: file cannot be made durable: %w", err)
 	}
 	return true, nil

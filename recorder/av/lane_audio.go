@@ -8,6 +8,7 @@ import (
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // audioLane encodes PCM: lay out on the timeline, cut into the encoder's
@@ -19,7 +20,7 @@ type audioLane struct {
 	container container
 	out       *output
 
-	timeline *audioTimeline
+	timeline *timeline.Audio
 	encoder  *ffmpeg.AudioEncoder
 	emit     func(*ffmpeg.Packet) error
 	frames   int   // per packet
@@ -32,8 +33,8 @@ type audioLane struct {
 // open makes the track's encoder.
 func (a *audioLane) open(channels int) error {
 	a.closeEncoder()
-	a.timeline = newAudioTimeline(a.cfg.AudioSampleRate, channels)
-	a.timeline.decided, a.timeline.cross = a.decided, a.crossGap
+	a.timeline = timeline.NewAudio(a.cfg.AudioSampleRate, channels)
+	a.timeline.Decided, a.timeline.Cross = a.decided, a.crossGap
 	params, err := a.openEncoder()
 	if err != nil {
 		return err
@@ -46,7 +47,7 @@ func (a *audioLane) open(channels int) error {
 }
 
 func (a *audioLane) openEncoder() (*ffmpeg.CodecParams, error) {
-	enc, err := ffmpeg.NewAudioEncoder(audioEncoderConfig(a.codec, a.cfg, a.timeline.channels))
+	enc, err := ffmpeg.NewAudioEncoder(audioEncoderConfig(a.codec, a.cfg, a.timeline.Channels()))
 	if err != nil {
 		return nil, fmt.Errorf("av: audio encoder cannot be opened: %w", err)
 	}
@@ -65,9 +66,8 @@ func (a *audioLane) reopen() error {
 	if err != nil {
 		return err
 	}
-	sum := &a.timeline.sum
-	if n := a.last + int64(a.frames+a.encoder.InitialPadding()) - sum.base; n > 0 {
-		sum.advance(n)
+	if n := a.last + int64(a.frames+a.encoder.InitialPadding()) - a.timeline.Base(); n > 0 {
+		a.timeline.Advance(n)
 	}
 	a.bridge = bridge{}
 	return a.out.declare(encoderForm(params), true)
@@ -100,7 +100,7 @@ func (a *audioLane) prepare(first media.Sample) error {
 		return a.reopen()
 	}
 	channels := channelsOf(first)
-	if a.encoder != nil && (a.timeline.channels == channels || first.Direction == media.Outbound || a.out.muxer.isFixed()) {
+	if a.encoder != nil && (a.timeline.Channels() == channels || first.Direction == media.Outbound || a.out.muxer.isFixed()) {
 		return nil
 	}
 	return a.open(channels)
@@ -117,26 +117,26 @@ func (a *audioLane) encode(at time.Duration, s media.Sample) error {
 // layOut takes PCM.
 func (a *audioLane) layOut(at time.Duration, s media.Sample) error {
 	a.out.ledger.take()
-	what, err := a.timeline.add(s.Direction, at, s.PCM)
+	what, err := a.timeline.Add(s.Direction, at, s.PCM)
 	if err == nil {
-		if what == beforeStart || what == behind {
+		if what == timeline.BeforeStart || what == timeline.Behind {
 			return nil
 		}
-		a.out.ledger.measure(a.timeline.figures())
+		a.out.ledger.measure(a.timeline.Figures())
 		err = a.give(false)
 	}
 	if err != nil {
-		a.out.ledger.retract(what == held)
+		a.out.ledger.retract(what == timeline.Held)
 	}
 	return err
 }
 
 // decided counts what became of a sample that was taken.
-func (a *audioLane) decided(end int64, what placed) {
+func (a *audioLane) decided(end int64, what timeline.Placed) {
 	switch what {
-	case beforeStart:
+	case timeline.BeforeStart:
 		a.out.ledger.release(recorder.DropBeforeStart)
-	case behind:
+	case timeline.Behind:
 		a.out.ledger.release(recorder.DropLate)
 	default:
 		a.out.ledger.place(end)
@@ -148,11 +148,11 @@ func (a *audioLane) decided(end int64, what placed) {
 // tried. The error is that of the file, which ends everything.
 func (a *audioLane) give(ended bool) error {
 	for {
-		frames, pos := a.timeline.next(a.frames, ended)
+		frames, pos := a.timeline.Next(a.frames, ended)
 		if frames == nil {
 			return nil
 		}
-		end := pos + int64(len(frames)/a.timeline.channels)
+		end := pos + int64(len(frames)/a.timeline.Channels())
 		if err := a.encoder.Encode(frames, pos-a.bridge.length, a.emit); err != nil {
 			if dead := a.out.muxer.err(); dead != nil {
 				return dead
@@ -162,7 +162,7 @@ func (a *audioLane) give(ended bool) error {
 			continue
 		}
 		rate := int64(a.cfg.AudioSampleRate)
-		a.out.ledger.span(timeOf(pos, rate), timeOf(end, rate))
+		a.out.ledger.span(timeline.TimeOf(pos, rate), timeline.TimeOf(end, rate))
 		a.any = true
 	}
 }
@@ -179,10 +179,10 @@ func (a *audioLane) packet(p *ffmpeg.Packet) error {
 
 // flush implements trackEncoder.
 func (a *audioLane) flush() error {
-	if err := a.timeline.flush(); err != nil {
+	if err := a.timeline.Flush(); err != nil {
 		return err
 	}
-	a.out.ledger.measure(a.timeline.figures())
+	a.out.ledger.measure(a.timeline.Figures())
 	if err := a.give(true); err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (a *audioLane) close() {
 func (a *audioLane) closeEncoder() {
 	if a.encoder != nil {
 		a.encoder.Close()
-		a.timeline.close()
+		a.timeline.Close()
 		a.encoder = nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 var (
@@ -23,7 +24,7 @@ type codedStream interface {
 	isReady() bool
 	// next cuts the first frame off the data of a sample.
 	next(data []byte) (frame codedFrame, rest []byte, err error)
-	timeline() *codedTimeline
+	timeline() *timeline.Coded
 	// form describes the frames from the latest on: to package mp4, where the
 	// container hides what is before its zero, or to libavformat.
 	form(hides bool) (*form, error)
@@ -50,7 +51,7 @@ type filler interface {
 
 // audioCopy puts encoded audio into the file as it comes:
 //
-//	samples ─► frames ─► codedTimeline ─► silence where there is nothing ─► packets
+//	samples ─► frames ─► timeline.Coded ─► silence where there is nothing ─► packets
 //
 // No bit of what is written changes. What is left out, and why, is counted.
 type audioCopy struct {
@@ -61,13 +62,13 @@ type audioCopy struct {
 	source    *media.EncodedFormat // the latest samples'
 	dir       media.Direction      // theirs
 	stream    codedStream
-	described bool           // form, filler and timeline are the stream's
-	form      *form          // of the frames given out
-	filler    filler         // of the same
-	timeline  *codedTimeline // nil until the stream is described
-	any       bool           // a packet has been written
-	mean      float64        // bytes for a tick
-	last      int            // bytes of the latest frame written
+	described bool            // form, filler and timeline are the stream's
+	form      *form           // of the frames given out
+	filler    filler          // of the same
+	timeline  *timeline.Coded // nil until the stream is described
+	any       bool            // a packet has been written
+	mean      float64         // bytes for a tick
+	last      int             // bytes of the latest frame written
 
 	// Those that the timeline has, oldest first.
 	way  []copiedFrame
@@ -109,7 +110,7 @@ func (a *audioCopy) prepare(first media.Sample) error {
 		a.dir = first.Direction
 	}
 	if a.timeline != nil {
-		a.timeline.resume()
+		a.timeline.Resume()
 	}
 	if a.described || !a.stream.isReady() {
 		return nil
@@ -152,8 +153,8 @@ func (a *audioCopy) describe() error {
 	}
 	next := a.stream.timeline()
 	if tl := a.timeline; tl != nil {
-		a.give(tl.flush())
-		if tl.follows(next) {
+		a.give(tl.Flush())
+		if tl.Follows(next) {
 			next = tl
 		}
 	}
@@ -205,14 +206,14 @@ func (a *audioCopy) encode(at time.Duration, s media.Sample) error {
 		if len(rest) == 0 {
 			break
 		}
-		at += timeOf(frame.length, a.timeline.rate)
+		at += timeline.TimeOf(frame.length, a.timeline.Rate())
 		if frame, rest, err = a.next(rest); err != nil { // those before it are good
 			a.out.ledger.note(err)
 			a.endSample()
 			break
 		}
 	}
-	a.out.ledger.measure(a.timeline.figures())
+	a.out.ledger.measure(a.timeline.Figures())
 	return nil
 }
 
@@ -241,7 +242,7 @@ func (a *audioCopy) put(at time.Duration, f codedFrame, e *media.Encoded, lost i
 	}
 	e.Retain()
 	a.way = append(a.way, copiedFrame{f.data, e, f.length, last})
-	a.give(a.timeline.add(codedPacket{at: at, length: f.length, lost: lost, quiet: a.isQuiet(f)}))
+	a.give(a.timeline.Add(timeline.Packet{At: at, Length: f.length, Lost: lost, Quiet: a.isQuiet(f)}))
 }
 
 // isQuiet guesses that nobody speaks in a frame, from its size: an encoder of
@@ -259,33 +260,33 @@ func (a *audioCopy) isQuiet(f codedFrame) bool {
 }
 
 // give writes frames as the timeline has decided.
-func (a *audioCopy) give(places []codedPlace) {
+func (a *audioCopy) give(places []timeline.Place) {
 	for _, place := range places {
 		f := a.way[a.head]
 		a.way[a.head] = copiedFrame{}
 		a.head++
-		a.fill(place.at-place.fill, place.fill)
-		switch place.what {
-		case inPlace:
-			a.end = place.at + f.length
-		case beforeStart:
+		a.fill(place.At-place.Fill, place.Fill)
+		switch place.What {
+		case timeline.InPlace:
+			a.end = place.At + f.length
+		case timeline.BeforeStart:
 			a.why = recorder.DropBeforeStart
-		case behind:
+		case timeline.Behind:
 			a.why = recorder.DropLate
-		case surplus:
+		case timeline.Surplus:
 			a.why = recorder.DropSurplus
 		}
 		if f.last { // first, for the packet may be in the file before this comes back
 			a.account()
 		}
-		if place.what != inPlace {
+		if place.What != timeline.InPlace {
 			f.sample.Release()
 			continue
 		}
-		rate := a.timeline.rate
-		a.out.ledger.span(timeOf(place.at, rate), timeOf(place.at+f.length, rate))
+		rate := a.timeline.Rate()
+		a.out.ledger.span(timeline.TimeOf(place.At, rate), timeline.TimeOf(place.At+f.length, rate))
 		a.last = len(f.data)
-		a.write(packet{pts: place.at, duration: f.length, data: f.data, sample: f.sample})
+		a.write(packet{pts: place.At, duration: f.length, data: f.data, sample: f.sample})
 	}
 }
 
@@ -334,8 +335,8 @@ func (a *audioCopy) write(p packet) {
 // flush implements trackEncoder.
 func (a *audioCopy) flush() error {
 	if a.timeline != nil {
-		a.give(a.timeline.flush())
-		a.out.ledger.measure(a.timeline.figures())
+		a.give(a.timeline.Flush())
+		a.out.ledger.measure(a.timeline.Figures())
 	}
 	return a.out.muxer.err()
 }

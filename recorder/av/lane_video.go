@@ -8,6 +8,7 @@ import (
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // videoTimescale is that of MPEG systems; it divides the common frame times
@@ -217,7 +218,7 @@ func (v *videoLane) convertAndEncode(p *media.Picture, pts int64, key bool) erro
 }
 
 // videoPosition converts a time into the video timescale.
-func videoPosition(at time.Duration) int64 { return ticks(at, videoTimescale) }
+func videoPosition(at time.Duration) int64 { return timeline.Ticks(at, videoTimescale) }
 
 // packet takes what the encoder gives out. The length of a picture is only
 // known when the next one comes; the container works it out from the time
@@ -225,7 +226,7 @@ func videoPosition(at time.Duration) int64 { return ticks(at, videoTimescale) }
 // before it.
 func (v *videoLane) packet(p *ffmpeg.Packet) error {
 	p.SetDuration(v.delta)
-	v.out.ledger.span(timeOf(p.PTS(), videoTimescale), timeOf(p.PTS()+v.delta, videoTimescale))
+	v.out.ledger.span(timeline.TimeOf(p.PTS(), videoTimescale), timeline.TimeOf(p.PTS()+v.delta, videoTimescale))
 	return v.out.stream.write(encodedPacket(p, p.PTS()))
 }
 

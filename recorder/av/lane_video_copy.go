@@ -10,6 +10,7 @@ import (
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/mp4"
 	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // videoCopy puts encoded pictures into the file as they come:
@@ -224,7 +225,7 @@ func (v *videoCopy) write(at time.Duration, e *media.Encoded, p bitstream.Pictur
 // decodeTime returns when a picture is decoded: as its source says, or as is
 // worked out from the order of pictures; behind the one before in any case.
 func (v *videoCopy) decodeTime(pts int64, lead time.Duration) int64 {
-	dts := pts - ticks(lead, videoTimescale)
+	dts := pts - timeline.Ticks(lead, videoTimescale)
 	if lead == media.UnknownLead {
 		if v.reorder == nil {
 			depth, _ := v.video.ReorderDepth()
@@ -253,7 +254,7 @@ func (v *videoCopy) hand(e *media.Encoded, p packet) {
 		v.miss(recorder.DropAfterLoss)
 		return
 	}
-	p.duration = ticks(e.Duration, videoTimescale)
+	p.duration = timeline.Ticks(e.Duration, videoTimescale)
 	if p.duration == 0 {
 		p.duration = v.interval
 	}
@@ -263,7 +264,7 @@ func (v *videoCopy) hand(e *media.Encoded, p packet) {
 	for range v.unit.parts {
 		v.out.ledger.place(p.mark)
 	}
-	v.out.ledger.span(timeOf(p.pts, videoTimescale), timeOf(p.pts+p.duration, videoTimescale))
+	v.out.ledger.span(timeline.TimeOf(p.pts, videoTimescale), timeline.TimeOf(p.pts+p.duration, videoTimescale))
 	p.data, p.sample = e.Data, e
 	if err := v.out.stream.write(p); err != nil {
 		v.out.ledger.note(err) // and all that is on its way is lost; the next sample is refused

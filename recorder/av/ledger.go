@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // ledger keeps the account of one track: each sample that a lane takes is
@@ -250,17 +251,17 @@ func (l *ledger) settle(err error, rate int64) {
 	l.result.Drop(recorder.DropWriteError, int64(len(l.pending)-l.head)+l.held)
 	l.pending, l.head, l.held = nil, 0, 0
 	if err != nil {
-		l.result.Last = min(l.result.Last, timeOf(l.through, rate))
+		l.result.Last = min(l.result.Last, timeline.TimeOf(l.through, rate))
 		l.result.First = min(l.result.First, l.result.Last)
 	}
 }
 
 // measure keeps what an audio timeline has measured.
-func (l *ledger) measure(ppm float64, correction time.Duration, gaps gapList) {
+func (l *ledger) measure(ppm float64, correction time.Duration, gaps timeline.Gaps) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.result.RatePPM, l.result.LargestCorrection = ppm, correction
-	l.result.Gaps, l.result.GapCount, l.result.GapTotal = gaps.listed, gaps.count, gaps.total
+	l.result.Gaps, l.result.GapCount, l.result.GapTotal = gaps.Listed, gaps.Count, gaps.Total
 }
 
 // update changes the track's result.
@@ -276,7 +277,7 @@ func (l *ledger) report(origin time.Duration) recorder.TrackResult {
 	defer l.mu.Unlock()
 	t := l.result
 	t.Dropped = maps.Clone(t.Dropped)
-	t.Gaps = gapsFrom(origin, t.Gaps)
+	t.Gaps = timeline.GapsFrom(origin, t.Gaps)
 	t.First, t.Last = max(t.First-origin, 0), max(t.Last-origin, 0)
 	return t
 }

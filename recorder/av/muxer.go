@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // muxer is the one goroutine that touches the file. Lanes add their streams
@@ -241,7 +242,7 @@ func (m *muxer) put(p packet) {
 func (m *muxer) meet(s *stream) {
 	s.known = true
 	m.known = append(m.known, s)
-	s.lead = lead{origin: ticks(m.gate.settle(), s.rate), audio: s.audio, hides: m.open}
+	s.lead = lead{origin: timeline.Ticks(m.gate.settle(), s.rate), audio: s.audio, hides: m.open}
 	if m.open {
 		s.lead.preroll = decoderPreroll
 		m.mu.Lock()
@@ -251,7 +252,7 @@ func (m *muxer) meet(s *stream) {
 	if s.part = 1; m.number > 1 {
 		s.part = m.number - 1 // it comes into this one by its time, as those left behind
 	}
-	s.base, s.last = ticks(m.part.start, s.rate), math.MinInt64
+	s.base, s.last = timeline.Ticks(m.part.start, s.rate), math.MinInt64
 }
 
 // release lets out what is needed of a stream from before the origin.
@@ -273,7 +274,7 @@ func (m *muxer) write(p packet) {
 		p.pts = max(p.pts, p.dts)
 	}
 	s.last = p.dts
-	m.part.any, m.part.end = true, max(m.part.end, timeOf(p.pts+p.duration, s.rate))
+	m.part.any, m.part.end = true, max(m.part.end, timeline.TimeOf(p.pts+p.duration, s.rate))
 	m.inFile = p
 	m.inFile.pts -= s.base
 	m.inFile.dts -= s.base

@@ -6,6 +6,7 @@ import (
 
 	"github.com/roomkit-live/roomkit-go/internal/ffmpeg"
 	"github.com/roomkit-live/roomkit-go/media"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // packet is a packet of a stream on its way into the file; without data it is
@@ -69,7 +70,7 @@ func (p *packet) native() (*ffmpeg.Packet, error) {
 }
 
 // time is the packet's, counted from the gate's zero.
-func (p packet) time() time.Duration { return timeOf(p.pts, p.stream.rate) }
+func (p packet) time() time.Duration { return timeline.TimeOf(p.pts, p.stream.rate) }
 
 // packetQueue is what the muxer has not looked at yet. It is emptied as a
 // whole, so that a burst costs one wake-up.

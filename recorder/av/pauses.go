@@ -9,6 +9,7 @@ import (
 	"github.com/roomkit-live/roomkit-go/internal/bitstream"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // pauses are the times on the capture clock that are left out of a recording.
@@ -131,13 +132,13 @@ func soundLength(s media.Sample) time.Duration {
 	switch f := e.Format; f.Codec {
 	case media.Opus:
 		n, _ := bitstream.OpusDuration(e.Data)
-		return timeOf(int64(n), opusTicks)
+		return timeline.TimeOf(int64(n), opusTicks)
 	case media.AAC:
 		return max(e.Duration, aacLength(e))
 	case media.PCMU, media.PCMA:
-		return timeOf(int64(len(e.Data)/f.Channels), int64(f.Rate))
+		return timeline.TimeOf(int64(len(e.Data)/f.Channels), int64(f.Rate))
 	case media.G722: // two samples in a byte
-		return timeOf(int64(2*len(e.Data)), 16000)
+		return timeline.TimeOf(int64(2*len(e.Data)), 16000)
 	}
 	return 0
 }
@@ -150,7 +151,7 @@ func aacLength(e *media.Encoded) (length time.Duration) {
 		if err != nil {
 			return 0
 		}
-		return timeOf(int64(n), int64(rate))
+		return timeline.TimeOf(int64(n), int64(rate))
 	}
 	for len(rest) > 0 {
 		_, header, after, err := bitstream.SplitADTS(rest)
@@ -161,7 +162,7 @@ func aacLength(e *media.Encoded) (length time.Duration) {
 		if err != nil {
 			return length
 		}
-		length += timeOf(int64(n), int64(rate))
+		length += timeline.TimeOf(int64(n), int64(rate))
 		rest = after
 	}
 	return length

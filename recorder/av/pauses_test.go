@@ -147,3 +147,5 @@ func TestPausesLeaveOutPackets(t *testing.T) {
 		}
 	}
 }
+
+func ms(n float64) time.Duration { return time.Duration(n * float64(time.Millisecond)) }

@@ -6,9 +6,9 @@
 //
 //	AddTrack ─► lane ─► trackEncoder ──────────────────► packet ─► muxer ─► fileWriter ─► file
 //	                    videoLane  (decode,) convert, encode        hybridFile: mp4, mov
-//	                    audioLane  (decode,) timeline, encode       libavFile: mkv, webm, ts
+//	                    audioLane  (decode,) timeline.Audio, encode libavFile: mkv, webm, ts
 //	                    videoCopy  access unit, keyframe?, order
-//	                    audioCopy  frames, codedTimeline
+//	                    audioCopy  frames, timeline.Coded
 //
 // Each track has a lane, which chooses by its first sample how to go on, and
 // again when samples of another sort come (treatment.go). The lanes meet twice:

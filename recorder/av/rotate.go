@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/recorder"
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // A recording of several parts goes over from one file to the next in three
@@ -89,7 +90,7 @@ func (m *muxer) planBySize() {
 // move lets a stream go on in another part, whose time zero is at start, with
 // the given packet, before which the decoder's preroll is repeated.
 func (m *muxer) move(s *stream, first packet, number int, start time.Duration) {
-	s.part, s.base = number, ticks(start, s.rate)
+	s.part, s.base = number, timeline.Ticks(start, s.rate)
 	preroll := s.recent
 	s.recent = nil
 	if len(preroll) > 0 { // else it begins with its first packet of all

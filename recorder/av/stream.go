@@ -2,6 +2,8 @@ package av
 
 import (
 	"time"
+
+	"github.com/roomkit-live/roomkit-go/recorder/internal/timeline"
 )
 
 // stream is one track of the file.
@@ -65,7 +67,7 @@ func (s *stream) ends() {
 // canBegin reports whether the stream can begin with a packet in a file whose
 // time zero is at from.
 func (s *stream) canBegin(p packet, from time.Duration) bool {
-	return p.pts >= ticks(from, s.rate) && (s.audio || p.key)
+	return p.pts >= timeline.Ticks(from, s.rate) && (s.audio || p.key)
 }
 
 // remember keeps a packet, which it takes over, as preroll for the next file.

@@ -1,4 +1,4 @@
-package av
+package timeline
 
 import (
 	"encoding/binary"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/media"
-	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
 const testRate = 16000
@@ -24,14 +23,14 @@ func level(rate, n, units int) *media.PCM {
 
 // all takes everything out of a timeline and returns it from position zero of
 // the first frame on.
-func all(t *testing.T, tl *audioTimeline) (first int64, out []float32) {
+func all(t *testing.T, tl *Audio) (first int64, out []float32) {
 	t.Helper()
-	if err := tl.flush(); err != nil {
+	if err := tl.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	first = -1
 	for {
-		frames, pos := tl.next(1024, true)
+		frames, pos := tl.Next(1024, true)
 		if frames == nil {
 			return first, out
 		}
@@ -45,9 +44,9 @@ func all(t *testing.T, tl *audioTimeline) (first int64, out []float32) {
 	}
 }
 
-func add(t *testing.T, tl *audioTimeline, dir media.Direction, at time.Duration, pcm *media.PCM) placed {
+func add(t *testing.T, tl *Audio, dir media.Direction, at time.Duration, pcm *media.PCM) Placed {
 	t.Helper()
-	what, err := tl.add(dir, at, pcm)
+	what, err := tl.Add(dir, at, pcm)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,9 +75,9 @@ func wantRuns(t *testing.T, out []float32, runs ...[2]int) {
 
 func ms(n float64) time.Duration { return time.Duration(n * float64(time.Millisecond)) }
 
-func newTestTimeline(t *testing.T) *audioTimeline {
-	tl := newAudioTimeline(testRate, 1)
-	t.Cleanup(tl.close)
+func newTestTimeline(t *testing.T) *Audio {
+	tl := NewAudio(testRate, 1)
+	t.Cleanup(tl.Close)
 	return tl
 }
 
@@ -142,8 +141,8 @@ func TestTimelineKeepsWhatOverlaps(t *testing.T) {
 
 func TestTimelineDropsRepeats(t *testing.T) {
 	tl := newTestTimeline(t)
-	var fates []placed
-	tl.decided = func(_ int64, what placed) { fates = append(fates, what) }
+	var fates []Placed
+	tl.Decided = func(_ int64, what Placed) { fates = append(fates, what) }
 	for i := range 20 {
 		add(t, tl, media.Inbound, ms(20*float64(i)), level(testRate, 320, 100+i))
 		if i == 12 {
@@ -160,7 +159,7 @@ func TestTimelineDropsRepeats(t *testing.T) {
 	wantRuns(t, out, want...)
 	late := 0
 	for _, f := range fates {
-		if f == behind {
+		if f == Behind {
 			late++
 		}
 	}
@@ -171,7 +170,7 @@ func TestTimelineDropsRepeats(t *testing.T) {
 
 func TestTimelineTrimsToTheSample(t *testing.T) {
 	tl := newTestTimeline(t)
-	if add(t, tl, media.Inbound, -ms(40), level(testRate, 320, 100)) != beforeStart {
+	if add(t, tl, media.Inbound, -ms(40), level(testRate, 320, 100)) != BeforeStart {
 		t.Error("audio from before the origin was taken")
 	}
 	add(t, tl, media.Inbound, -ms(12.5), level(testRate, 320, 200)) // 200 frames too early
@@ -225,7 +224,7 @@ func TestTimelineGivesOutOnlyWhatIsSettled(t *testing.T) {
 	add(t, tl, media.Inbound, 0, level(testRate, 16000, 100))
 	n := 0
 	for {
-		frames, _ := tl.next(1024, false)
+		frames, _ := tl.Next(1024, false)
 		if frames == nil {
 			break
 		}
@@ -235,8 +234,8 @@ func TestTimelineGivesOutOnlyWhatIsSettled(t *testing.T) {
 		t.Errorf("%d frames given out, %d are settled", n, settled)
 	}
 	// What the other direction played a moment ago still finds its place.
-	tl.decided = func(_ int64, what placed) {
-		if what != inPlace {
+	tl.Decided = func(_ int64, what Placed) {
+		if what != InPlace {
 			t.Errorf("late outbound audio was placed as %v", what)
 		}
 	}
@@ -248,14 +247,14 @@ func TestTimelineGivesOutOnlyWhatIsSettled(t *testing.T) {
 // whose place is there.
 func TestTimelineWaitsForWhatIsHeld(t *testing.T) {
 	tl := newTestTimeline(t)
-	tl.decided = func(_ int64, what placed) {
-		if what != inPlace {
+	tl.Decided = func(_ int64, what Placed) {
+		if what != InPlace {
 			t.Errorf("a packet was placed as %v", what)
 		}
 	}
 	var out []float32
 	take := func(ended bool) {
-		for frames, _ := tl.next(320, ended); frames != nil; frames, _ = tl.next(320, ended) {
+		for frames, _ := tl.Next(320, ended); frames != nil; frames, _ = tl.Next(320, ended) {
 			out = append(out, frames...)
 		}
 	}
@@ -269,15 +268,58 @@ func TestTimelineWaitsForWhatIsHeld(t *testing.T) {
 	if len(out) < testRate*3/2 {
 		t.Errorf("%d frames given out: it waits for more than patience", len(out))
 	}
-	if err := tl.flush(); err != nil {
+	if err := tl.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	take(true)
 	wantRuns(t, out, [2]int{16000, 100}, [2]int{320, 300}, [2]int{38400 - 16320, 100})
 }
 
+// Who has a timeline for each direction takes what is decided at once, and lets
+// gaps be gaps.
+func TestTakeWaitsForNothing(t *testing.T) {
+	tl := newTestTimeline(t)
+	crossed := int64(0)
+	tl.Cross = func(gap int64) error {
+		if frames, _ := tl.Take(); frames != nil {
+			t.Errorf("%d frames had not been taken", len(frames))
+		}
+		crossed += gap
+		tl.Advance(gap)
+		return nil
+	}
+	for i := range 20 {
+		if i == 3 {
+			if from, ok := tl.Holds(); !ok || from != ms(100) || tl.HasBegun() {
+				t.Errorf("holds from %v, %v; has begun: %v", from, ok, tl.HasBegun())
+			}
+		}
+		add(t, tl, media.Inbound, ms(100+20*float64(i)), level(testRate, 320, 100))
+	}
+	frames, at := tl.Take()
+	if _, ok := tl.Holds(); ok || !tl.HasBegun() {
+		t.Error("holds what is decided")
+	}
+	if at != 1600 {
+		t.Errorf("begins at %d", at)
+	}
+	wantRuns(t, frames, [2]int{20 * 320, 100})
+	add(t, tl, media.Inbound, ms(1500), level(testRate, 320, 200)) // is a second behind
+	if frames, _ := tl.Take(); frames != nil {
+		t.Errorf("%d frames of what is not decided", len(frames))
+	}
+	if err := tl.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	frames, at = tl.Take()
+	wantRuns(t, frames, [2]int{320, 200})
+	if at != 24000 || crossed != 16000 || tl.Base() != 24320 {
+		t.Errorf("at %d behind %d, then at %d", at, crossed, tl.Base())
+	}
+}
+
 func TestTimelinePositionIsExactForLongTimes(t *testing.T) {
-	tl := newAudioTimeline(48000, 2)
+	tl := NewAudio(48000, 2)
 	const year = 365 * 24 * time.Hour
 	if got, want := tl.position(year+time.Second/48000*3+time.Microsecond), int64(365*24*3600*48000+3); got != want {
 		t.Errorf("position %d, want %d", got, want)
@@ -287,22 +329,8 @@ func TestTimelinePositionIsExactForLongTimes(t *testing.T) {
 func TestTimelineTakesTimesFarBeforeItsStart(t *testing.T) {
 	tl := newTestTimeline(t)
 	for _, at := range []time.Duration{-30 * 24 * time.Hour, -60 * time.Hour, math.MinInt64 / 2} {
-		if what := add(t, tl, media.Inbound, at, level(48000, 960, 1)); what != beforeStart {
+		if what := add(t, tl, media.Inbound, at, level(48000, 960, 1)); what != BeforeStart {
 			t.Errorf("audio from %v was taken as %v", at, what)
 		}
-	}
-}
-
-// A packet that was held when the file broke is lost, and counted.
-func TestLedgerCountsWhatIsHeld(t *testing.T) {
-	l := newLedger(recorder.Track{})
-	for range 3 {
-		l.take()
-	}
-	l.place(10)
-	l.release(recorder.DropLate)
-	l.settle(nil, 0)
-	if got := l.report(0); got.Dropped[recorder.DropWriteError] != 2 || got.Dropped[recorder.DropLate] != 1 {
-		t.Errorf("dropped %v", got.Dropped)
 	}
 }

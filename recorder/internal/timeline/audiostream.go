@@ -1,4 +1,4 @@
-package av
+package timeline
 
 import (
 	"math"
@@ -55,13 +55,13 @@ type audioStream struct {
 	cursor int64 // position behind the last frame laid out
 
 	largest float64 // error that was corrected by resampling, in seconds
-	gaps    gapList
+	gaps    Gaps
 }
 
 // due is when the source's next frame, and the given number more, would come at
 // the nominal rate.
 func (s *audioStream) due(more int64) time.Duration {
-	return timeOf(s.start, int64(s.rate)) + timeOf(s.taken+more, int64(s.format.Rate))
+	return TimeOf(s.start, int64(s.rate)) + TimeOf(s.taken+more, int64(s.format.Rate))
 }
 
 // error is how far the stamp of the packet behind all held ones is from where
@@ -146,7 +146,7 @@ func (s *audioStream) end() (frames []float32, err error) {
 // begin starts a run at a position. The source's time goes on.
 func (s *audioStream) begin(start int64) {
 	if s.located {
-		s.clock.offset += (s.due(0) - timeOf(start, int64(s.rate))).Seconds()
+		s.clock.offset += (s.due(0) - TimeOf(start, int64(s.rate))).Seconds()
 	}
 	s.start, s.cursor, s.taken = start, start, 0
 }

@@ -1,11 +1,11 @@
-package av
+package judge
 
 import "math"
 
-// fitSine fits a·cos + b·sin + c to samples, with the frequency free (the
+// FitSine fits a·cos + b·sin + c to samples, with the frequency free (the
 // four-parameter fit of IEEE 1057). It returns the frequency, the amplitude,
 // and what is left in dB below the sine: THD+N.
-func fitSine(x []float64, rate, hz float64) (freq, amplitude, thdn float64) {
+func FitSine(x []float64, rate, hz float64) (freq, amplitude, thdn float64) {
 	w := 2 * math.Pi * hz / rate
 	a, b, c := 0.0, 0.0, 0.0
 	for range 4 {

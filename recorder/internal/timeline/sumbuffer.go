@@ -1,4 +1,4 @@
-package av
+package timeline
 
 // sumBuffer adds up frames at their positions and gives them out in order.
 // What it gives out has no holes: where nothing was laid is silence.

@@ -1,4 +1,4 @@
-package av
+package timeline
 
 import (
 	"fmt"
@@ -27,11 +27,11 @@ type codedSource struct {
 }
 
 type codedSent struct {
-	codedPacket
+	Packet
 	captured float64 // seconds
 }
 
-const codedBegin = 60.0 // as behind the gate's leadIn
+const codedBegin = 60.0 // as far behind zero as recordings begin
 
 // packets returns what arrives.
 func (s codedSource) packets(seed uint64) (out []codedSent) {
@@ -48,13 +48,13 @@ func (s codedSource) packets(seed uint64) (out []codedSent) {
 		length := s.lengths[i%len(s.lengths)]
 		n += length
 		at := codedBegin + since
-		p := codedSent{codedPacket{length: length}, at}
+		p := codedSent{Packet{Length: length}, at}
 		if s.stamp != nil {
 			at = s.stamp(r, i, at)
 		}
-		p.at = seconds(at)
-		if p.quiet = within(s.dtx, since); s.quiet != nil {
-			p.quiet = p.quiet || s.quiet(since)
+		p.At = seconds(at)
+		if p.Quiet = within(s.dtx, since); s.quiet != nil {
+			p.Quiet = p.Quiet || s.quiet(since)
 		}
 		if i > 0 && r.Float64() < s.loss {
 			lost++
@@ -64,7 +64,7 @@ func (s codedSource) packets(seed uint64) (out []codedSent) {
 			continue
 		}
 		if !s.silent {
-			p.lost = lost
+			p.Lost = lost
 		}
 		lost = 0
 		out = append(out, p)
@@ -82,39 +82,39 @@ type codedReport struct {
 }
 
 // playCoded runs packets through a timeline and checks that there is no hole.
-func playCoded(t *testing.T, tl *codedTimeline, packets []codedSent) (r codedReport) {
+func playCoded(t *testing.T, tl *Coded, packets []codedSent) (r codedReport) {
 	t.Helper()
 	begun, next := false, 0
-	take := func(places []codedPlace) {
+	take := func(places []Place) {
 		for _, place := range places {
 			p := packets[next]
 			next++
-			if place.what != inPlace {
-				if place.what == surplus {
+			if place.What != InPlace {
+				if place.What == Surplus {
 					r.drops++
 				} else {
 					r.late++
 				}
-				if place.fill == 0 {
+				if place.Fill == 0 {
 					continue
 				}
-				place.at = r.end + place.fill
+				place.At = r.end + place.Fill
 			}
 			if !begun {
-				begun, r.first, r.end = true, place.at, place.at
+				begun, r.first, r.end = true, place.At, place.At
 			}
-			if place.at != r.end+place.fill || place.fill%tl.grain != 0 || place.fill < 0 {
-				t.Fatalf("packet %d at %d behind %d and %d of silence", next-1, place.at, r.end, place.fill)
+			if place.At != r.end+place.Fill || place.Fill%tl.grain != 0 || place.Fill < 0 {
+				t.Fatalf("packet %d at %d behind %d and %d of silence", next-1, place.At, r.end, place.Fill)
 			}
-			if place.fill > 0 {
+			if place.Fill > 0 {
 				r.fills++
-				r.filled += place.fill
+				r.filled += place.Fill
 			}
-			r.end = place.at
-			if place.what == inPlace {
-				r.end += p.length
-				r.last = float64(place.at)/float64(tl.rate) - p.captured
-				if p.quiet {
+			r.end = place.At
+			if place.What == InPlace {
+				r.end += p.Length
+				r.last = float64(place.At)/float64(tl.rate) - p.captured
+				if p.Quiet {
 					r.quiet = max(r.quiet, math.Abs(r.last))
 				} else if math.Abs(r.last) > math.Abs(r.worst) {
 					r.worst, r.where = r.last, p.captured-codedBegin
@@ -123,10 +123,10 @@ func playCoded(t *testing.T, tl *codedTimeline, packets []codedSent) (r codedRep
 		}
 	}
 	for i, p := range packets {
-		take(tl.add(p.codedPacket))
+		take(tl.Add(p.Packet))
 		r.slowest = max(r.slowest, i+1-next)
 	}
-	take(tl.flush())
+	take(tl.Flush())
 	if next != len(packets) {
 		t.Errorf("%d packets are decided, %d were taken", next, len(packets))
 	}
@@ -158,7 +158,7 @@ func TestCodedStaysAsItWas(t *testing.T) {
 				}
 				for seed := range uint64(10) {
 					s := codedSource{rate: 48000, lengths: lengths, length: time.Minute, stamp: stamp}
-					r := playCoded(t, newOpusTimeline(), s.packets(seed))
+					r := playCoded(t, NewOpus(), s.packets(seed))
 					if r.fills+r.drops+r.late != 0 {
 						t.Error("changed")
 					}
@@ -183,7 +183,7 @@ func TestCodedLosses(t *testing.T) {
 				t.Run(fmt.Sprint(name, lengths, silent), func(t *testing.T) {
 					s := codedSource{rate: 48000, lengths: lengths, length: 3 * time.Minute, stamp: stamp, loss: 0.05, silent: silent}
 					packets := s.packets(2)
-					r := playCoded(t, newOpusTimeline(), packets)
+					r := playCoded(t, NewOpus(), packets)
 					if name == "20ms" {
 						if !silent && len(lengths) == 1 && (r.drops > 0 || math.Abs(r.worst) > 10e-3) {
 							t.Errorf("off by up to %.2f ms", 1e3*r.worst)
@@ -215,16 +215,16 @@ func TestCodedDrift(t *testing.T) {
 		} {
 			for _, quiet := range []bool{false, true} {
 				for tn, c := range map[string]struct {
-					tl    *codedTimeline
+					tl    *Coded
 					bound float64
 				}{
-					"opus":  {newOpusTimeline(), 10e-3},
-					"aac48": {newAACTimeline(48000, 1024), 14.5e-3},
-					"aac16": {newAACTimeline(16000, 1024), 36e-3},
+					"opus":  {NewOpus(), 10e-3},
+					"aac48": {NewAAC(48000, 1024), 14.5e-3},
+					"aac16": {NewAAC(16000, 1024), 36e-3},
 				} {
 					t.Run(fmt.Sprint(tn, name, ppm, quiet), func(t *testing.T) {
 						s := codedSource{rate: c.tl.rate, lengths: []int64{960}, length: length, ppm: ppm, stamp: stamp}
-						if c.tl.grain != opusGrain {
+						if c.tl.grain != OpusGrain {
 							s.lengths[0] = c.tl.grain
 						}
 						if quiet {
@@ -254,9 +254,9 @@ func TestCodedSilences(t *testing.T) {
 		"exact": nil, "ms": milliseconds, "20ms": jittered(20e-3),
 	} {
 		for _, c := range []struct {
-			tl     *codedTimeline
+			tl     *Coded
 			length int64
-		}{{newOpusTimeline(), 960}, {newAACTimeline(48000, 1024), 1024}} {
+		}{{NewOpus(), 960}, {NewAAC(48000, 1024), 1024}} {
 			t.Run(fmt.Sprint(name, c.length), func(t *testing.T) {
 				s := codedSource{rate: 48000, lengths: []int64{c.length}, length: 3 * time.Hour, stamp: stamp,
 					dtx: [][2]float64{{20, 50}, {100, 104}, {9000, 9010}}, stalls: [][2]float64{{60, 90}, {110, 3710}, {9500, 9500.2}}}
@@ -273,8 +273,8 @@ func TestCodedSilences(t *testing.T) {
 				if r.drops+r.late != 0 || math.Abs(r.worst) > bound || r.slowest > max(held, fewestAtOnce) {
 					t.Errorf("off by %.1f ms", 1e3*r.worst)
 				}
-				if got := c.tl.seconds(r.filled); math.Abs(got-c.tl.gaps.total.Seconds()) > 10e-3 || math.Abs(got-3600.2-30-44*0.95) > 0.3 {
-					t.Errorf("%.2f s of silence, %v of gaps", got, c.tl.gaps.total)
+				if got := c.tl.seconds(r.filled); math.Abs(got-c.tl.gaps.Total.Seconds()) > 10e-3 || math.Abs(got-3600.2-30-44*0.95) > 0.3 {
+					t.Errorf("%.2f s of silence, %v of gaps", got, c.tl.gaps.Total)
 				}
 			})
 		}
@@ -301,7 +301,7 @@ func TestCodedClockSteps(t *testing.T) {
 						packets[i].captured += step
 					}
 				}
-				tl := newOpusTimeline()
+				tl := NewOpus()
 				r := playCoded(t, tl, packets)
 				if math.Abs(r.last) > 10e-3 || r.late != 0 {
 					t.Errorf("%+.1f ms at the end", 1e3*r.last)
@@ -343,7 +343,7 @@ func TestCodedDisturbances(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := codedSource{rate: 48000, lengths: []int64{960}, length: 2 * time.Minute, stamp: c.stamp}
-			r := playCoded(t, newOpusTimeline(), c.alter(s.packets(6)))
+			r := playCoded(t, NewOpus(), c.alter(s.packets(6)))
 			if want := 60; c.late && r.late != want || !c.late && r.late != 0 || r.drops+r.fills != 0 || math.Abs(r.worst) > 5e-3 {
 				t.Errorf("changed, or off by %.1f ms", 1e3*r.worst)
 			}
@@ -354,14 +354,14 @@ func TestCodedDisturbances(t *testing.T) {
 func TestCodedAllocatesNothing(t *testing.T) {
 	s := codedSource{rate: 48000, lengths: []int64{960}, length: time.Minute, stamp: jittered(20e-3), loss: 0.05}
 	packets := s.packets(7)
-	tl := newOpusTimeline()
-	tl.gaps.listed = make([]recorder.Gap, 0, mostGaps)
+	tl := NewOpus()
+	tl.gaps.Listed = make([]recorder.Gap, 0, mostGaps)
 	for _, p := range packets[:len(packets)/2] {
-		tl.add(p.codedPacket)
+		tl.Add(p.Packet)
 	}
 	rest := packets[len(packets)/2:]
 	if n := testing.AllocsPerRun(len(rest)-2, func() {
-		tl.add(rest[0].codedPacket)
+		tl.Add(rest[0].Packet)
 		rest = rest[1:]
 	}); n > 0 {
 		t.Errorf("%v allocations for a packet", n)

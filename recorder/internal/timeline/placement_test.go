@@ -1,4 +1,4 @@
-package av
+package timeline
 
 import (
 	"math"

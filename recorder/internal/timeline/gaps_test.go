@@ -1,4 +1,4 @@
-package av
+package timeline
 
 import (
 	"reflect"
@@ -9,14 +9,14 @@ import (
 )
 
 func TestGapList(t *testing.T) {
-	var l gapList
+	var l Gaps
 	for i := range 3 * mostGaps {
 		l.add(time.Duration(i)*time.Second, ms(20))
 	}
-	if len(l.listed) != mostGaps || l.count != 3*mostGaps || l.total != time.Minute {
-		t.Errorf("%d listed, %d of %v", len(l.listed), l.count, l.total)
+	if len(l.Listed) != mostGaps || l.Count != 3*mostGaps || l.Total != time.Minute {
+		t.Errorf("%d listed, %d of %v", len(l.Listed), l.Count, l.Total)
 	}
-	got := gapsFrom(time.Second+ms(5), l.listed[:3])
+	got := GapsFrom(time.Second+ms(5), l.Listed[:3])
 	want := []recorder.Gap{{Start: 0, Length: ms(15)}, {Start: ms(995), Length: ms(20)}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("gaps %v, want %v", got, want)

@@ -1,4 +1,4 @@
-package av
+package timeline
 
 import (
 	"math"
@@ -17,28 +17,28 @@ const (
 	// heard, in seconds. At the ±1000 ppm that are promised 5 ms are needed in
 	// five seconds.
 	correctionRest = 1
-	// opusGrain is the shortest Opus frame, 2.5 ms, in ticks.
-	opusGrain = 120
+	// OpusGrain is the shortest Opus frame, 2.5 ms, in ticks of 48 kHz.
+	OpusGrain = 120
 )
 
-// codedPacket is what the timeline has to know of an encoded packet.
-type codedPacket struct {
-	at     time.Duration // its stamp, counted from the gate's zero
-	length int64         // ticks of decoded audio
-	lost   int           // packets that are known to be missing before it
-	quiet  bool          // nobody hears if it is left out
+// A Packet is what the timeline has to know of an encoded packet.
+type Packet struct {
+	At     time.Duration // its stamp, counted from zero
+	Length int64         // ticks of decoded audio
+	Lost   int           // packets that are known to be missing before it
+	Quiet  bool          // nobody hears if it is left out
 
 	gap float64 // seconds before it that are known to be missing although it is held
 }
 
-// codedPlace says what becomes of a packet.
-type codedPlace struct {
-	fill int64 // ticks of silence to put before it
-	at   int64 // its position, valid if it is in place
-	what placed
+// A Place says what becomes of a packet. Positions count ticks from zero.
+type Place struct {
+	Fill int64 // ticks of silence to put before it
+	At   int64 // its position, valid if it is in place
+	What Placed
 }
 
-// codedTimeline finds the place of encoded audio on the recording's timeline.
+// A Coded finds the place of encoded audio on the recording's timeline.
 // Packets have a length that nobody can change: they are laid out one behind
 // the other, without a hole, whatever their stamps say to a few milliseconds,
 // so that what is copied stays as it was. Where more time has passed than
@@ -50,8 +50,8 @@ type codedPlace struct {
 // is put in, or a packet is left out with silence for what is too much of it.
 //
 // It is an [audioStream] without the audio: packets whose stamps are suspicious
-// are held and judged in the same way.
-type codedTimeline struct {
+// are held and judged in the same way. It is used by one goroutine at a time.
+type Coded struct {
 	rate  int64
 	grain int64 // ticks of the shortest silence
 	step  int64 // ticks of the smallest correction
@@ -67,43 +67,48 @@ type codedTimeline struct {
 	end     int64   // position behind everything laid out, silence included
 	given   int64   // position behind what places have told
 	floor   int64   // position of the first packet at the earliest
-	last    codedPacket
+	last    Packet
 	hold    holdback
-	packets []codedPacket // those in hold
-	missing float64       // gaps of those, in seconds
-	spare   []codedPacket
+	packets []Packet // those in hold
+	missing float64  // gaps of those, in seconds
+	spare   []Packet
 	errors  []float64 // of those in spare
-	out     []codedPlace
+	out     []Place
 
 	rests       int64 // position before which no correction is to be heard
 	corrections int64
 	largest     float64 // error that was corrected, in seconds
-	gaps        gapList
+	gaps        Gaps
 }
 
-// newOpusTimeline keeps within 10 ms of the capture time.
-func newOpusTimeline() *codedTimeline {
-	return &codedTimeline{rate: 48000, grain: opusGrain, step: 2 * opusGrain, soft: 5e-3, hard: 9e-3}
+// NewOpus returns a timeline that counts 48000 ticks a second, as Opus does. It
+// keeps within 10 ms of the capture time.
+func NewOpus() *Coded {
+	return &Coded{rate: 48000, grain: OpusGrain, step: 2 * OpusGrain, soft: 5e-3, hard: 9e-3}
 }
 
-// newAACTimeline keeps within half of a frame and 2.5 ms. The margin is more
+// NewAAC returns a timeline of AAC of a rate in Hz, whose frames have so many
+// ticks of it. It keeps within half of a frame and 2.5 ms. The margin is more
 // than the estimate's noise: beyond half of a frame the other sign would be as
 // far away.
-func newAACTimeline(rate, frame int64) *codedTimeline {
+func NewAAC(rate, frame int64) *Coded {
 	half := float64(frame) / float64(rate) / 2
-	return &codedTimeline{rate: rate, grain: frame, step: frame, soft: half + 1.5e-3, hard: half + 2.5e-3}
+	return &Coded{rate: rate, grain: frame, step: frame, soft: half + 1.5e-3, hard: half + 2.5e-3}
 }
 
-// add takes a packet and returns what becomes of packets that were taken: those
+// Rate is the number of ticks in a second.
+func (t *Coded) Rate() int64 { return t.rate }
+
+// Add takes a packet and returns what becomes of packets that were taken: those
 // that were held and are decided, in their order, and perhaps this one. The
 // slice is valid until the next call.
-func (t *codedTimeline) add(p codedPacket) []codedPlace {
+func (t *Coded) Add(p Packet) []Place {
 	t.out = t.out[:0]
-	if !t.hold.empty() && (p.at < 0 || p.at-t.hold.packets[0].at > patience) {
+	if !t.hold.empty() && (p.At < 0 || p.At-t.hold.packets[0].at > patience) {
 		t.resolve(true)
 	}
-	if p.at < 0 {
-		t.out = append(t.out, codedPlace{what: beforeStart})
+	if p.At < 0 {
+		t.out = append(t.out, Place{What: BeforeStart})
 		return t.out
 	}
 	if !t.take(p) {
@@ -113,41 +118,41 @@ func (t *codedTimeline) add(p codedPacket) []codedPlace {
 	return t.out
 }
 
-// flush decides about everything that is held, as add does.
-func (t *codedTimeline) flush() []codedPlace {
+// Flush decides about everything that is held, as Add does.
+func (t *Coded) Flush() []Place {
 	t.out = t.out[:0]
 	t.resolve(true)
 	return t.out
 }
 
-// resume goes on after a while, perhaps with another device.
-func (t *codedTimeline) resume() { t.clock.vod, t.clock.vdd = 0, driftPrior*driftPrior }
+// Resume goes on after a while, perhaps with another device.
+func (t *Coded) Resume() { t.clock.vod, t.clock.vdd = 0, driftPrior*driftPrior }
 
-// follows reports whether a stream can go on on this timeline that would begin
+// Follows reports whether a stream can go on on this timeline that would begin
 // with the next one. If it cannot, that follows on this one.
-func (t *codedTimeline) follows(next *codedTimeline) bool {
+func (t *Coded) Follows(next *Coded) bool {
 	if t.rate == next.rate && t.grain == next.grain {
 		return true
 	}
-	next.floor = ticks(timeOf(t.end, t.rate), next.rate)
+	next.floor = Ticks(TimeOf(t.end, t.rate), next.rate)
 	next.gaps = t.gaps
 	return false
 }
 
 // error is how far the stamp of the packet behind all held ones is from where
 // it is expected, in seconds.
-func (t *codedTimeline) error(at time.Duration) float64 {
-	return (at - timeOf(t.end+t.hold.frames, t.rate)).Seconds() - t.clock.offset - t.missing - t.clock.drift*t.hold.length
+func (t *Coded) error(at time.Duration) float64 {
+	return (at - TimeOf(t.end+t.hold.frames, t.rate)).Seconds() - t.clock.offset - t.missing - t.clock.drift*t.hold.length
 }
 
-func (t *codedTimeline) seconds(ticks int64) float64 { return float64(ticks) / float64(t.rate) }
+func (t *Coded) seconds(ticks int64) float64 { return float64(ticks) / float64(t.rate) }
 
 // take lays out a packet if there is no doubt where it belongs.
-func (t *codedTimeline) take(p codedPacket) bool {
+func (t *Coded) take(p Packet) bool {
 	if !t.located || !t.hold.empty() {
 		return false
 	}
-	e := t.error(p.at)
+	e := t.error(p.At)
 	if gap, n, ok := t.leap(p, e); ok {
 		t.skip(gap, n)
 		e -= gap
@@ -163,34 +168,34 @@ func (t *codedTimeline) take(p codedPacket) bool {
 // others: from what was lost, if the stamp does not speak against it, or from
 // an exact stamp behind silence, after which the next packet may be long in
 // coming. Of stamps it is as sure as n are.
-func (t *codedTimeline) leap(p codedPacket, e float64) (gap float64, n int, ok bool) {
+func (t *Coded) leap(p Packet, e float64) (gap float64, n int, ok bool) {
 	if gap := t.lost(p, t.last, e); gap > 0 {
 		return gap, 0, true
 	}
-	return e, 1, t.isSteady() && e > t.tolerance() && (p.lost > 0 || p.quiet || t.last.quiet)
+	return e, 1, t.isSteady() && e > t.tolerance() && (p.Lost > 0 || p.Quiet || t.last.Quiet)
 }
 
 // lost is how long the packets lasted that were lost before one, to go by the
 // one before, in seconds; 0 if its stamp speaks against that.
-func (t *codedTimeline) lost(p, before codedPacket, e float64) (gap float64) {
-	gap = float64(p.lost) * t.seconds(before.length)
+func (t *Coded) lost(p, before Packet, e float64) (gap float64) {
+	gap = float64(p.Lost) * t.seconds(before.Length)
 	if math.Abs(e-gap) > t.tolerance() {
 		return 0
 	}
 	return gap
 }
 
-func (t *codedTimeline) isSteady() bool { return t.clock.jitter <= steadyJitter }
+func (t *Coded) isSteady() bool { return t.clock.jitter <= steadyJitter }
 
 // tolerance is how far from expected a stamp may be before its packet is held.
-func (t *codedTimeline) tolerance() float64 {
+func (t *Coded) tolerance() float64 {
 	if t.isSteady() {
 		return steadyTolerance
 	}
 	return tolerance(t.clock.jitter)
 }
 
-func (t *codedTimeline) suspicious(e float64) bool {
+func (t *Coded) suspicious(e float64) bool {
 	if t.alarm.calm() {
 		t.sober = t.clock.drift
 	}
@@ -198,23 +203,23 @@ func (t *codedTimeline) suspicious(e float64) bool {
 }
 
 // keep holds a packet.
-func (t *codedTimeline) keep(p codedPacket) {
+func (t *Coded) keep(p Packet) {
 	if !t.located && t.hold.empty() { // errors count from the first stamp
-		t.end = ticks(p.at, t.rate)
-		t.clock.offset = (p.at - timeOf(t.end, t.rate)).Seconds()
+		t.end = Ticks(p.At, t.rate)
+		t.clock.offset = (p.At - TimeOf(t.end, t.rate)).Seconds()
 	}
 	before := t.last
 	if n := len(t.packets); n > 0 {
 		before = t.packets[n-1]
 	}
-	p.gap = t.lost(p, before, t.error(p.at))
+	p.gap = t.lost(p, before, t.error(p.At))
 	t.missing += p.gap
-	t.hold.push(heldPacket{at: p.at, frames: int(p.length), length: t.seconds(p.length), error: t.error(p.at)}, nil)
+	t.hold.push(heldPacket{at: p.At, frames: int(p.Length), length: t.seconds(p.Length), error: t.error(p.At)}, nil)
 	t.packets = append(t.packets, p)
 }
 
 // resolve lays out what is held, as far as it can be decided where.
-func (t *codedTimeline) resolve(forced bool) {
+func (t *Coded) resolve(forced bool) {
 	for !t.hold.empty() {
 		if !t.located {
 			v, ok := t.begin(forced)
@@ -235,7 +240,7 @@ func (t *codedTimeline) resolve(forced bool) {
 
 // begin decides where a source begins, by its first stamps. If they are exact
 // and none falls back the first of them counts, whatever is missing behind it.
-func (t *codedTimeline) begin(forced bool) (verdict, bool) {
+func (t *Coded) begin(forced bool) (verdict, bool) {
 	v, ok := t.hold.begin(forced)
 	if !ok {
 		return v, false
@@ -253,7 +258,7 @@ func (t *codedTimeline) begin(forced bool) (verdict, bool) {
 // judge judges what is held. Of a source whose stamps are exact two that agree
 // are enough for a gap: those of a burst fall by a packet's length from one to
 // the next.
-func (t *codedTimeline) judge(forced bool) (verdict, bool) {
+func (t *Coded) judge(forced bool) (verdict, bool) {
 	held := t.hold.packets
 	from := len(held) - 1
 	shift := held[from].error
@@ -268,18 +273,18 @@ func (t *codedTimeline) judge(forced bool) (verdict, bool) {
 
 // locate finds the place of a source's first packet, and judges what was held
 // by that.
-func (t *codedTimeline) locate(v verdict) {
-	at := timeOf(t.end, t.rate) + seconds(t.clock.offset+v.shift)
-	t.end = max(ticks(max(at, 0), t.rate), t.floor)
+func (t *Coded) locate(v verdict) {
+	at := TimeOf(t.end, t.rate) + seconds(t.clock.offset+v.shift)
+	t.end = max(Ticks(max(at, 0), t.rate), t.floor)
 	t.given = t.end
-	t.clock.begin((at - timeOf(t.end, t.rate)).Seconds(), v.jitter, v.n)
+	t.clock.begin((at - TimeOf(t.end, t.rate)).Seconds(), v.jitter, v.n)
 	t.sober, t.located = 0, true
 	t.release()
 	t.again(t.spare)
 }
 
 // release empties hold; what was in it is in spare and errors then.
-func (t *codedTimeline) release() {
+func (t *Coded) release() {
 	t.packets, t.spare = t.spare[:0], t.packets
 	t.errors = t.errors[:0]
 	for _, p := range t.hold.packets {
@@ -290,7 +295,7 @@ func (t *codedTimeline) release() {
 }
 
 // again judges packets that were held, by what is known now.
-func (t *codedTimeline) again(packets []codedPacket) {
+func (t *Coded) again(packets []Packet) {
 	for _, p := range packets {
 		p.gap = 0 // it is found anew
 		if !t.take(p) {
@@ -301,12 +306,12 @@ func (t *codedTimeline) again(packets []codedPacket) {
 
 // execute lays held packets out as a verdict says. Those behind a shift are
 // judged again.
-func (t *codedTimeline) execute(v verdict) {
+func (t *Coded) execute(v verdict) {
 	t.release()
 	level := 0.0 // seconds that gaps among those before take of the shift
 	for i, p := range t.spare[:v.from] {
 		if v.repeats {
-			t.out = append(t.out, codedPlace{what: behind})
+			t.out = append(t.out, Place{What: Behind})
 		} else {
 			level = t.follow(p, t.errors[i], v, level)
 		}
@@ -325,7 +330,7 @@ func (t *codedTimeline) execute(v verdict) {
 
 // follow lays out a packet from before a shift: behind a gap of its own, or as
 // what follows on, whose stamp jittered. It returns the level.
-func (t *codedTimeline) follow(p codedPacket, e float64, v verdict, level float64) float64 {
+func (t *Coded) follow(p Packet, e float64, v verdict, level float64) float64 {
 	limit := t.tolerance()
 	if v.isStep(e, level, limit) {
 		t.skip(e-level, 1)
@@ -340,7 +345,7 @@ func (t *codedTimeline) follow(p codedPacket, e float64, v verdict, level float6
 // skip goes on behind a gap, as the mean of n stamps says, or for certain where
 // n is 0. Where the gap is negative, or too short for any silence, what follows
 // does so at once.
-func (t *codedTimeline) skip(gap float64, n int) {
+func (t *Coded) skip(gap float64, n int) {
 	if n > 0 {
 		t.clock.relocate(t.clock.offset+gap, n)
 	} else {
@@ -351,37 +356,37 @@ func (t *codedTimeline) skip(gap float64, n int) {
 		return
 	}
 	fill := int64(grains) * t.grain
-	t.gaps.add(timeOf(t.end, t.rate), timeOf(fill, t.rate))
+	t.gaps.add(TimeOf(t.end, t.rate), TimeOf(fill, t.rate))
 	t.insert(fill)
 }
 
 // insert puts silence before the next packet that is laid.
-func (t *codedTimeline) insert(fill int64) {
+func (t *Coded) insert(fill int64) {
 	t.end += fill
 	t.clock.offset -= t.seconds(fill)
 }
 
 // lay lays out a packet behind everything, or leaves it out because there is
 // more audio than time.
-func (t *codedTimeline) lay(p codedPacket) {
+func (t *Coded) lay(p Packet) {
 	if p.gap > 0 {
 		t.skip(p.gap, 0)
 	}
-	place := codedPlace{what: inPlace}
+	place := Place{What: InPlace}
 	switch n := t.correction(p); {
 	case n > 0:
 		t.insert(n)
 	case n < 0:
-		place.what = surplus
-		t.insert(p.length + n)
-		t.clock.offset += t.seconds(p.length)
+		place.What = Surplus
+		t.insert(p.Length + n)
+		t.clock.offset += t.seconds(p.Length)
 	}
-	place.fill, place.at = t.end-t.given, t.end
-	if place.what == inPlace {
-		t.end += p.length
+	place.Fill, place.At = t.end-t.given, t.end
+	if place.What == InPlace {
+		t.end += p.Length
 	}
 	t.given = t.end
-	t.clock.advance(t.seconds(p.length))
+	t.clock.advance(t.seconds(p.Length))
 	t.last = p
 	t.out = append(t.out, place)
 }
@@ -389,10 +394,10 @@ func (t *codedTimeline) lay(p codedPacket) {
 // correction is by how much there is more time than audio when it is to be
 // corrected with this packet, negative if there is less, in ticks. An error
 // that would take minutes waits for a gap.
-func (t *codedTimeline) correction(p codedPacket) int64 {
+func (t *Coded) correction(p Packet) int64 {
 	e := math.Abs(t.clock.offset)
 	heard := e > t.hard && t.end >= t.rests
-	unheard := p.quiet && e > clamp(4*t.clock.uncertainty(), t.soft, t.hard)
+	unheard := p.Quiet && e > clamp(4*t.clock.uncertainty(), t.soft, t.hard)
 	if !heard && !unheard || t.clock.offset < -pullRange {
 		return 0
 	}
@@ -401,12 +406,12 @@ func (t *codedTimeline) correction(p codedPacket) int64 {
 	t.largest = max(t.largest, e)
 	n := max(int64(e*float64(t.rate))/t.step, 1) * t.step
 	if t.clock.offset < 0 {
-		return -min(n, p.length)
+		return -min(n, p.Length)
 	}
 	return n
 }
 
-// figures are what the timeline has measured.
-func (t *codedTimeline) figures() (ppm float64, correction time.Duration, gaps gapList) {
+// Figures are what the timeline has measured, as those of [Audio].
+func (t *Coded) Figures() (ppm float64, correction time.Duration, gaps Gaps) {
 	return t.clock.ppm(), seconds(t.largest), t.gaps
 }

@@ -1,4 +1,4 @@
-package av
+package timeline
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomkit-live/roomkit-go/internal/judge"
 	"github.com/roomkit-live/roomkit-go/media"
 )
 
@@ -115,7 +116,7 @@ func TestCorrectionSettles(t *testing.T) {
 			length := 55 + 3500/math.Abs(ppm) // of which 3 ms are as it is
 			x := sine(t, source{rate: rates[0], ppm: ppm, length: seconds(length)}, rates[1])
 			from := len(x) - int(2.1*rate)
-			hz, _, db := fitSine(x[from:from+int(2*rate)], rate, 440)
+			hz, _, db := judge.FitSine(x[from:from+int(2*rate)], rate, 440)
 			if db > -60 {
 				t.Errorf("%v, %v ppm: THD+N %.1f dB over 2 s", rates, ppm, db)
 			}
@@ -131,13 +132,13 @@ func sine(t *testing.T, s source, rate int) (out []float64) {
 	t.Helper()
 	s.sizes = []int{20}
 	s.signal = func(at float64) float32 { return float32(0.8 * math.Sin(2*math.Pi*440*at)) }
-	tl := newAudioTimeline(rate, 1)
-	defer tl.close()
+	tl := NewAudio(rate, 1)
+	defer tl.Close()
 	s.run(1, func(_, stamp time.Duration, pcm *media.PCM, _ bool) { add(t, tl, media.Inbound, max(stamp, 0), pcm) })
-	if err := tl.flush(); err != nil {
+	if err := tl.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	for frames, _ := tl.next(960, true); frames != nil; frames, _ = tl.next(960, true) {
+	for frames, _ := tl.Next(960, true); frames != nil; frames, _ = tl.Next(960, true) {
 		for _, v := range frames {
 			out = append(out, float64(v))
 		}
@@ -153,7 +154,7 @@ func wantPure(t *testing.T, x []float64, rate float64) (worst float64) {
 	worst = math.Inf(-1)
 	window := int(rate / 5)
 	for from := int(rate / 10); from+window < len(x)-int(rate/10); from += window {
-		_, amplitude, db := fitSine(x[from:from+window], rate, 440)
+		_, amplitude, db := judge.FitSine(x[from:from+window], rate, 440)
 		if worst = max(worst, db); db > -60 {
 			t.Errorf("THD+N %.1f dB at %.1f s", db, float64(from)/rate)
 		}

@@ -1,4 +1,4 @@
-package av
+package timeline
 
 import (
 	"encoding/binary"
@@ -88,9 +88,9 @@ type meter struct {
 // judged is how far from a seam frames are judged: a resampler's filter rings.
 const judged = 5 * time.Millisecond
 
-func (m *meter) take(tl *audioTimeline, ended bool) {
+func (m *meter) take(tl *Audio, ended bool) {
 	for {
-		frames, pos := tl.next(960, ended)
+		frames, pos := tl.Next(960, ended)
 		if frames == nil {
 			return
 		}
@@ -134,10 +134,10 @@ func (m *meter) see(at, v float64) {
 }
 
 // play runs a source through a timeline.
-func play(t *testing.T, s source, out int, seed uint64) (*audioTimeline, *meter) {
+func play(t *testing.T, s source, out int, seed uint64) (*Audio, *meter) {
 	t.Helper()
-	tl := newAudioTimeline(out, 1)
-	t.Cleanup(tl.close)
+	tl := NewAudio(out, 1)
+	t.Cleanup(tl.Close)
 	m := &meter{t: t, rate: out}
 	s.run(seed, func(_, stamp time.Duration, pcm *media.PCM, lost bool) {
 		if lost {
@@ -146,7 +146,7 @@ func play(t *testing.T, s source, out int, seed uint64) (*audioTimeline, *meter)
 		add(t, tl, media.Inbound, stamp, pcm)
 		m.take(tl, false)
 	})
-	if err := tl.flush(); err != nil {
+	if err := tl.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	m.take(tl, true)
@@ -199,12 +199,12 @@ func TestErrorStaysSmall(t *testing.T) {
 						s := source{rate: rates[0], ppm: ppm, sizes: sizes, jitter: k.f, length: 40 * time.Second, begin: time.Second}
 						tl, m := play(t, s, rates[1], seed)
 						m.wantError(k.bound)
-						got, _, gaps := tl.figures()
+						got, _, gaps := tl.Figures()
 						if math.Abs(got-ppm) > k.ppm {
 							t.Errorf("measured %.1f ppm", got)
 						}
-						if gaps.count != 0 {
-							t.Errorf("gaps: %v", gaps.listed)
+						if gaps.Count != 0 {
+							t.Errorf("gaps: %v", gaps.Listed)
 						}
 						if ppm == 0 && k.f == nil && tl.streams[0].stretch.engaged {
 							t.Error("a source that is exact was corrected")
@@ -240,13 +240,13 @@ func TestLossesAndStalls(t *testing.T) {
 					s := source{rate: rates[0], ppm: 200, sizes: sizes, jitter: k.f, length: 60 * time.Second, begin: time.Second, loss: 0.01, stalls: []float64{20, 40}}
 					tl, m := play(t, s, rates[1], 5)
 					m.wantError(k.bound)
-					got, _, gaps := tl.figures()
+					got, _, gaps := tl.Figures()
 					if k.name == "uniform" && sizes[0] == 20 && math.Abs(got-s.ppm) > 500 || k.name != "uniform" && math.Abs(got-s.ppm) > 30 {
 						t.Errorf("measured %.1f ppm", got)
 					}
 					loud := float64(m.loud) / float64(rates[1])
-					span := timeOf(m.next-m.first, int64(rates[1])).Seconds()
-					if d := span - loud - gaps.total.Seconds(); math.Abs(d) > 1e-3*float64(gaps.count) {
+					span := TimeOf(m.next-m.first, int64(rates[1])).Seconds()
+					if d := span - loud - gaps.Total.Seconds(); math.Abs(d) > 1e-3*float64(gaps.Count) {
 						t.Errorf("%.1f ms of silence are not listed as gaps", 1e3*d)
 					}
 				})
@@ -267,21 +267,21 @@ func TestSixHours(t *testing.T) {
 	s.stalls = []float64{s.length.Seconds() / 6, s.length.Seconds() / 2}
 	tl, m := play(t, s, rate, 1)
 	m.wantError(10)
-	if d := timeOf(m.next, rate) - s.length; d.Abs() > 30*time.Millisecond { // the last packets may be lost
+	if d := TimeOf(m.next, rate) - s.length; d.Abs() > 30*time.Millisecond { // the last packets may be lost
 		t.Errorf("ends %v off", d)
 	}
 	if math.Abs(m.last) > 10e-3 {
 		t.Errorf("the end is off by %.1f ms", 1e3*m.last)
 	}
-	ppm, _, gaps := tl.figures()
+	ppm, _, gaps := tl.Figures()
 	if math.Abs(ppm-300) > 2 {
 		t.Errorf("measured %.1f ppm", ppm)
 	}
-	if want := s.length.Seconds() * 0.01; math.Abs(gaps.total.Seconds()-want-6) > 0.1*want {
-		t.Errorf("gaps of %v, want about %.0f s", gaps.total, want+6)
+	if want := s.length.Seconds() * 0.01; math.Abs(gaps.Total.Seconds()-want-6) > 0.1*want {
+		t.Errorf("gaps of %v, want about %.0f s", gaps.Total, want+6)
 	}
-	if len(gaps.listed) > mostGaps {
-		t.Errorf("%d gaps are listed", len(gaps.listed))
+	if len(gaps.Listed) > mostGaps {
+		t.Errorf("%d gaps are listed", len(gaps.Listed))
 	}
 	if n := cap(tl.sum.buf) + cap(tl.streams[0].hold.data) + cap(tl.streams[0].stretch.in); n > 8*rate {
 		t.Errorf("%d values are kept", n)
@@ -298,8 +298,8 @@ func TestClockSteps(t *testing.T) {
 			t.Run(fmt.Sprint(step, sizes), func(t *testing.T) {
 				const rate = 16000
 				s := source{rate: rate, ppm: 100, sizes: sizes, length: 20 * time.Second, begin: 10 * time.Second, jitter: small}
-				tl := newAudioTimeline(rate, 1)
-				defer tl.close()
+				tl := NewAudio(rate, 1)
+				defer tl.Close()
 				m := &meter{t: t, rate: rate}
 				in := 0
 				pause := max(-step, 0) + time.Second
@@ -314,7 +314,7 @@ func TestClockSteps(t *testing.T) {
 					add(t, tl, media.Inbound, stamp, pcm)
 					m.take(tl, false)
 				})
-				if err := tl.flush(); err != nil {
+				if err := tl.Flush(); err != nil {
 					t.Fatal(err)
 				}
 				m.take(tl, true)
@@ -322,16 +322,16 @@ func TestClockSteps(t *testing.T) {
 					t.Errorf("%.1f ms are missing", -1e3*d)
 				}
 				want := s.begin + s.length + step + pause
-				if d := timeOf(m.next, rate) - want; d < -20*time.Millisecond || d > 320*time.Millisecond { // a last packet of 300 ms
-					t.Errorf("ends at %v, want %v", timeOf(m.next, rate), want)
+				if d := TimeOf(m.next, rate) - want; d < -20*time.Millisecond || d > 320*time.Millisecond { // a last packet of 300 ms
+					t.Errorf("ends at %v, want %v", TimeOf(m.next, rate), want)
 				}
-				_, _, gaps := tl.figures()
+				_, _, gaps := tl.Figures()
 				wantGaps := int64(1)
 				if step > 0 {
 					wantGaps = 2
 				}
-				if gaps.count != wantGaps {
-					t.Errorf("gaps %v", gaps.listed)
+				if gaps.Count != wantGaps {
+					t.Errorf("gaps %v", gaps.Listed)
 				}
 			})
 		}
@@ -350,7 +350,7 @@ func TestBurstsOfSpeech(t *testing.T) {
 		}
 		var out []float32
 		take := func(ended bool) {
-			for frames, _ := tl.next(960, ended); frames != nil; frames, _ = tl.next(960, ended) {
+			for frames, _ := tl.Next(960, ended); frames != nil; frames, _ = tl.Next(960, ended) {
 				out = append(out, frames...)
 			}
 		}
@@ -366,7 +366,7 @@ func TestBurstsOfSpeech(t *testing.T) {
 			}
 			take(false)
 		}
-		if err := tl.flush(); err != nil {
+		if err := tl.Flush(); err != nil {
 			t.Fatal(err)
 		}
 		take(true)
@@ -382,8 +382,8 @@ func TestBurstsOfSpeech(t *testing.T) {
 // stays in time.
 func TestFormatChangesInTime(t *testing.T) {
 	const rate = 48000
-	tl := newAudioTimeline(rate, 1)
-	defer tl.close()
+	tl := NewAudio(rate, 1)
+	defer tl.Close()
 	m := &meter{t: t, rate: rate, seams: true} // the filters of both rates end there
 	begin := time.Second
 	for i, from := range []int{8000, 16000, 44100, 24000, 48000, 8000, 44100} {
@@ -397,16 +397,16 @@ func TestFormatChangesInTime(t *testing.T) {
 			m.take(tl, false)
 		})
 	}
-	if err := tl.flush(); err != nil {
+	if err := tl.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	m.take(tl, true)
 	m.wantError(5)
-	if d := timeOf(m.loud, rate) - (begin - time.Second); d.Abs() > 5*time.Millisecond {
+	if d := TimeOf(m.loud, rate) - (begin - time.Second); d.Abs() > 5*time.Millisecond {
 		t.Errorf("%v too much", d)
 	}
-	if _, _, gaps := tl.figures(); gaps.count != 0 {
-		t.Errorf("gaps %v", gaps.listed)
+	if _, _, gaps := tl.Figures(); gaps.Count != 0 {
+		t.Errorf("gaps %v", gaps.Listed)
 	}
 }
 
@@ -421,8 +421,8 @@ func stereo(mono *media.PCM) *media.PCM {
 
 func TestTimelineDoesNotAllocate(t *testing.T) {
 	const rate = 16000
-	tl := newAudioTimeline(rate, 1)
-	defer tl.close()
+	tl := NewAudio(rate, 1)
+	defer tl.Close()
 	s := source{rate: 24000, ppm: 800, sizes: []int{20}, length: 60 * time.Second, jitter: outliers, loss: 0.02}
 	packets := 0
 	var before, after runtime.MemStats
@@ -431,8 +431,8 @@ func TestTimelineDoesNotAllocate(t *testing.T) {
 			runtime.ReadMemStats(&before)
 		}
 		if !lost {
-			_, _ = tl.add(media.Inbound, stamp, pcm)
-			for frames, _ := tl.next(960, false); frames != nil; frames, _ = tl.next(960, false) {
+			_, _ = tl.Add(media.Inbound, stamp, pcm)
+			for frames, _ := tl.Next(960, false); frames != nil; frames, _ = tl.Next(960, false) {
 			}
 		}
 	})
@@ -453,7 +453,7 @@ func TestShortWordsAtTheStart(t *testing.T) {
 			said := func(n int) float64 { return 1000 + float64(n)*(20*float64(packets)+pause) }
 			for seed := range uint64(20) {
 				r := rand.New(rand.NewPCG(seed, 7))
-				tl := newAudioTimeline(testRate, 1)
+				tl := NewAudio(testRate, 1)
 				for n := range words {
 					for k := range packets {
 						at := said(n) + 20*float64(k) + c.jitter*(2*r.Float64()-1)
@@ -461,7 +461,7 @@ func TestShortWordsAtTheStart(t *testing.T) {
 					}
 				}
 				first, out := all(t, tl)
-				tl.close()
+				tl.Close()
 				for i, n := 0, 0; n < words; n++ {
 					// The level tells the words apart, wherever they are. At their
 					// edges it rings.
