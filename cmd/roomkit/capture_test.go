@@ -53,7 +53,7 @@ func TestRecordMicrophoneAndScreen(t *testing.T) {
 
 // recordSpeech records the microphone and the screen while speech is played, and
 // returns how well it is found in the file.
-func recordSpeech(t *testing.T, play, speech string) (o outcome, correlation float64) {
+func recordSpeech(t *testing.T, play, speech string) (o printed, correlation float64) {
 	t.Helper()
 	spoken := make(chan error, 1)
 	go func() { // begins to speak when the recording has surely begun

@@ -20,7 +20,7 @@ func TestDiskFillsUp(t *testing.T) {
 	noise := judge.Make(t, "noise.mp4", "-f", "lavfi", "-i", "testsrc2=s=640x480:r=25:d=16,noise=alls=100:allf=t",
 		"-f", "lavfi", "-i", "sine=d=16", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "20M", "-c:a", "aac", "-shortest")
 	code, stdout, stderr := execute(t, "record", "-p", "a=file:"+noise, "-p", "b=test", "--fast", "--duration", "16", "--json", "--output", disk)
-	var o outcome
+	var o printed
 	if err := json.Unmarshal([]byte(stdout), &o); err != nil {
 		t.Fatalf("standard output is not one JSON value: %v\n%s\n%s", err, stdout, stderr)
 	}

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 	"github.com/roomkit-live/roomkit-go/recorder/av"
+	"github.com/roomkit-live/roomkit-go/recorder/wav"
 )
 
 type recordCommand struct {
@@ -37,6 +36,11 @@ type recordCommand struct {
 	Preset      string   `default:"" placeholder:"P" help:"The video encoder's preset, such as veryfast."`
 	Rotate      duration `default:"0" placeholder:"N|10m" help:"Begin a new file after this long; 0 for one file (${default})."`
 	RotateSize  byteSize `default:"0" placeholder:"N|500MB" help:"Begin a new file at this size; 0 for one file (${default})."`
+	MaxDuration duration `default:"0" placeholder:"N|2h" help:"End the recording when it holds this much; 0 for no limit (${default})."`
+	MaxSize     byteSize `default:"0" placeholder:"N|4GB" help:"End the recording when its files have this size; 0 for no limit (${default})."`
+	MinFree     byteSize `default:"0" placeholder:"N|1GB" help:"Do not begin, or end the recording, when less than this is free on the disk; 0 for no limit (${default})."`
+	Wav         string   `default:"" placeholder:"DIR" help:"Also record the voice of each source alone, as a WAV file in this directory."`
+	SessionVid  string   `name:"session-video" default:"" placeholder:"DIR" help:"Also record the pictures of each source alone, as a video file in this directory."`
 	FastStart   duration `default:"0" placeholder:"N|1h" help:"Keep room at the front of an mp4 or mov file for the index of a recording this long, so that it plays while it is downloaded; 0 for the index at the end."`
 	Fast        bool     `help:"Run files and patterns as fast as the machine allows."`
 	JSON        bool     `name:"json" help:"Print the result as JSON on standard output, and nothing else there."`
@@ -100,15 +104,40 @@ func (c *recordCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	s := &session{command: c, std: std, clock: clock, log: log,
-		kit:   roomkit.New(roomkit.WithClock(clock), roomkit.WithLogger(log)),
-		start: make(chan struct{})}
-	result, err := s.record(ctx, participants, recorder.Binding{Recorder: rec, Config: c.config()})
-	err = configUsage(err)
-	if result.ID == "" { // never begun
+	layers, err := c.layers(rec, log)
+	if err != nil {
 		return err
 	}
-	return errors.Join(err, c.report(std, result))
+	s := &session{command: c, std: std, clock: clock, log: log, layers: layers,
+		kit:   roomkit.New(roomkit.WithClock(clock), roomkit.WithLogger(log)),
+		start: make(chan struct{}), ended: make(chan struct{})}
+	done, err := s.record(ctx, participants, recorder.Binding{Recorder: rec, Config: c.config(), Limits: c.limits()})
+	err = configUsage(err)
+	if done.room.ID == "" { // never begun
+		return err
+	}
+	return errors.Join(err, done.report(std, c.JSON))
+}
+
+// layers makes the recordings that each source gets for itself.
+func (c *recordCommand) layers(rec recorder.Recorder, log *slog.Logger) (l layers, err error) {
+	if c.Wav != "" {
+		r, err := wav.NewRecorder(wav.Options{Logger: log})
+		if err != nil {
+			return l, err
+		}
+		l.voice = append(l.voice, roomkit.WithVoiceRecorder(recorder.Binding{Recorder: r, Config: recorder.Config{Storage: c.Wav}}))
+	}
+	if c.SessionVid != "" {
+		cfg := c.config()
+		cfg.Storage, cfg.Title = c.SessionVid, ""
+		l.video = append(l.video, roomkit.WithVideoRecorder(recorder.Binding{Recorder: rec, Config: cfg}))
+	}
+	return l, nil
+}
+
+func (c *recordCommand) limits() recorder.Limits {
+	return recorder.Limits{MaxDuration: time.Duration(c.MaxDuration), MaxSize: int64(c.MaxSize), MinFree: int64(c.MinFree)}
 }
 
 func (c *recordCommand) check() ([]participant, error) {
@@ -138,8 +167,8 @@ func (c *recordCommand) check() ([]participant, error) {
 			if c.Fast && s.live() {
 				return nil, usagef("--fast: %s of %s runs in real time; --fast is for file:, test and avsync", s, p.name)
 			}
-			if c.Fast && s.endless() && c.Duration == 0 {
-				return nil, usagef("--fast: %s of %s never ends; say how much of it with --duration", s, p.name)
+			if c.Fast && s.endless() && c.Duration == 0 && c.MaxDuration == 0 {
+				return nil, usagef("--fast: %s of %s never ends; say how much of it with --duration or --max-duration", s, p.name)
 			}
 		}
 	}
@@ -153,47 +182,6 @@ func (c *recordCommand) config() recorder.Config {
 		Video:  recorder.VideoOptions{CRF: c.CRF, BitRate: c.Bitrate, Preset: c.Preset},
 		File:   recorder.FileOptions{FastStart: time.Duration(c.FastStart), Direct: c.Fast},
 		Rotate: recorder.Rotate{Duration: time.Duration(c.Rotate), Size: int64(c.RotateSize)},
-	}
-}
-
-// report prints the outcome.
-func (c *recordCommand) report(std streams, r recorder.Result) error {
-	if c.JSON {
-		enc := json.NewEncoder(std.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
-	}
-	printSummary(std.err, r)
-	for _, p := range r.Parts {
-		if _, err := fmt.Fprintln(std.out, p.Path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func printSummary(w io.Writer, r recorder.Result) {
-	fmt.Fprintf(w, "%s of media, %s, %d tracks\n", r.Duration.Round(10*time.Millisecond), formatBytes(r.Size), len(r.Tracks))
-	for _, t := range r.Tracks {
-		fmt.Fprintf(w, "  %-6s %-24s %-6s %-14s %s to %s, %d samples", t.Kind, t.Title(), t.Codec, t.Format,
-			t.First.Round(time.Millisecond), t.Last.Round(time.Millisecond), t.SamplesIn)
-		for _, reason := range slices.Sorted(mapKeys(t.Dropped)) {
-			fmt.Fprintf(w, ", %d lost (%s)", t.Dropped[reason], reason)
-		}
-		if t.Err != nil {
-			fmt.Fprintf(w, ": %v", t.Err)
-		}
-		fmt.Fprintln(w)
-	}
-}
-
-func mapKeys[K comparable, V any](m map[K]V) func(func(K) bool) {
-	return func(yield func(K) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/roomkit-live/roomkit-go/internal/judge"
 )
 
-// outcome is what --json prints.
-type outcome struct {
+// printed is what --json prints.
+type printed struct {
 	Path     string  `json:"path"`
 	Duration float64 `json:"duration"`
 	Size     int64   `json:"size"`
@@ -40,14 +40,14 @@ func execute(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 // recordJSON runs "roomkit record --json" and reads its result.
-func recordJSON(t *testing.T, args ...string) outcome {
+func recordJSON(t *testing.T, args ...string) printed {
 	t.Helper()
 	args = append([]string{"record", "--json", "--output", t.TempDir()}, args...)
 	code, stdout, stderr := execute(t, args...)
 	if code != exitDone {
 		t.Fatalf("roomkit %s: exit code %d\n%s", strings.Join(args, " "), code, stderr)
 	}
-	var o outcome
+	var o printed
 	if err := json.Unmarshal([]byte(stdout), &o); err != nil {
 		t.Fatalf("standard output is not one JSON value: %v\n%s", err, stdout)
 	}

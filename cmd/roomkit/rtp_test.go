@@ -80,7 +80,7 @@ func TestRecordRTP(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", out.code, out.stderr)
 	}
 	t.Log(out.stderr)
-	var o outcome
+	var o printed
 	if err := json.Unmarshal([]byte(out.stdout), &o); err != nil {
 		t.Fatal(err)
 	}

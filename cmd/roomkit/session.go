@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	roomkit "github.com/roomkit-live/roomkit-go"
@@ -26,56 +27,104 @@ type session struct {
 	std     streams
 	clock   media.Clock
 	log     *slog.Logger
+	layers  layers
 	kit     *roomkit.Kit
-	start   chan struct{} // closed when files and patterns may begin
+	start   chan struct{}      // closed when files and patterns may begin
+	ended   chan struct{}      // closed when the recording has
+	reason  roomkit.StopReason // why, valid once ended is closed
 	// patternsOnly: all sources end by themselves when the duration is over.
 	patternsOnly bool
 }
 
+// layers are the recordings that each source gets for itself.
+type layers struct{ voice, video []roomkit.ChannelOption }
+
 // record joins everybody, records until it is time to stop, and finishes the
 // file. An error with a result that has an ID means that there is something
 // to report all the same.
-func (s *session) record(ctx context.Context, people []participant, b recorder.Binding) (recorder.Result, error) {
+func (s *session) record(ctx context.Context, people []participant, b recorder.Binding) (outcome, error) {
 	// While this pacer is awake a virtual clock stands still: all sources
 	// begin at the same instant, and the end comes when it is due.
 	pacer := s.clock.NewPacer()
 	defer pacer.Close()
+	defer s.kit.Close(context.WithoutCancel(ctx))
 	room, err := s.kit.CreateRoom(ctx, s.command.Room)
 	if err != nil {
-		return recorder.Result{}, err
+		return outcome{}, err
 	}
-	defer s.kit.Close(context.WithoutCancel(ctx))
 	var sessions []*roomkit.Session
 	s.patternsOnly = true
 	for i, p := range people {
 		for j, src := range p.sources {
 			sess, err := s.join(ctx, p, src, i, j)
 			if err != nil {
-				return recorder.Result{}, err
+				return outcome{}, err
 			}
 			sessions = append(sessions, sess)
 			s.patternsOnly = s.patternsOnly && src.pattern()
 		}
 	}
+	go s.follow(s.kit.Subscribe())
 	if err := room.StartRecording(ctx, b); err != nil {
-		return recorder.Result{}, err
+		return outcome{}, err
 	}
 	close(s.start)
 
 	live := newProgress(s.std.err, room, time.Duration(s.command.Duration))
 	stopped := s.wait(ctx, pacer, sessions)
 	live.stop()
+	done, err := s.finish(ctx, room, sessions)
+	if errors.Is(done.room.Err, recorder.ErrNoMedia) {
+		err = errors.Join(err, fmt.Errorf("%w%s", done.room.Err, silent(people)))
+	}
+	return done, errors.Join(stopped, err)
+}
 
+// follow notes why the recording of the room ends, and says what its events tell
+// somebody who is waiting for it.
+func (s *session) follow(events *roomkit.Subscription) {
+	for e := range events.Events() {
+		switch e := e.(type) {
+		case roomkit.RecordingStopped:
+			if e.Session == "" {
+				s.reason = e.Reason
+				close(s.ended)
+				return
+			}
+		case roomkit.MediaStalled:
+			if e.Track == "" {
+				s.log.Warn("nothing comes from any source", "since", e.Since.Round(time.Millisecond))
+			}
+		}
+	}
+}
+
+// finish closes the room, or the kit where somebody wants the program to end.
+func (s *session) finish(ctx context.Context, room *roomkit.Room, sessions []*roomkit.Session) (done outcome, err error) {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	results, err := s.kit.CloseRoom(bounded, room.ID())
+	var results []recorder.Result
+	if ctx.Err() != nil {
+		results, err = s.kit.Close(bounded)
+	} else {
+		results, err = s.kit.CloseRoom(bounded, room.ID())
+	}
 	if len(results) == 0 {
-		return recorder.Result{}, err
+		return done, err
 	}
-	if errors.Is(results[0].Err, recorder.ErrNoMedia) {
-		err = errors.Join(err, fmt.Errorf("%w%s", results[0].Err, silent(people)))
+	select { // told when the recording has its result
+	case <-s.ended:
+	case <-bounded.Done():
+		return outcome{room: results[0]}, err
 	}
-	return results[0], errors.Join(stopped, err)
+	done = outcome{room: results[0], reason: s.reason}
+	for _, sess := range sessions {
+		done.sessions = append(done.sessions, sess.Recordings()...)
+	}
+	if done.reason == roomkit.StopDiskSpace {
+		err = errors.Join(err, fmt.Errorf("recording ended early: less than --min-free is free for %s", s.command.Output))
+	}
+	return done, err
 }
 
 // join connects one source of a participant: each has a channel of its own.
@@ -88,7 +137,7 @@ func (s *session) join(ctx context.Context, p participant, src source, person, n
 	if n > 0 {
 		id = fmt.Sprintf("%s/%d", id, n)
 	}
-	if err := s.kit.RegisterChannel(channel(id, src, b)); err != nil {
+	if err := s.kit.RegisterChannel(channel(id, src, b, s.layers)); err != nil {
 		return nil, err
 	}
 	sess, err := s.kit.Join(ctx, s.command.Room, id, roomkit.WithParticipant(p.name))
@@ -98,14 +147,16 @@ func (s *session) join(ctx context.Context, p participant, src source, person, n
 	return sess, nil
 }
 
-func channel(id string, src source, b backend.Backend) roomkit.Channel {
+// channel makes a source's channel. A layer for what the source cannot have is
+// left out.
+func channel(id string, src source, b backend.Backend, layers layers) roomkit.Channel {
 	switch src.kind {
 	case sourceMic:
-		return roomkit.NewVoiceChannel(id, b)
+		return roomkit.NewVoiceChannel(id, b, layers.voice...)
 	case sourceWebcam, sourceScreen:
-		return roomkit.NewVideoChannel(id, b)
+		return roomkit.NewVideoChannel(id, b, layers.video...)
 	}
-	return roomkit.NewAudioVideoChannel(id, b)
+	return roomkit.NewAudioVideoChannel(id, b, slices.Concat(layers.voice, layers.video)...)
 }
 
 // backend makes the source's backend.
@@ -195,6 +246,13 @@ func (s *session) wait(ctx context.Context, pacer media.Pacer, sessions []*roomk
 	ended := make(chan struct{})
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
+	go func() { // a recording may end by itself, at a limit
+		select {
+		case <-s.ended:
+			cancel()
+		case <-limited.Done():
+		}
+	}()
 	go func() {
 		defer close(ended)
 		defer cancel()
