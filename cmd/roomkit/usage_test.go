@@ -276,8 +276,9 @@ func TestSignalFinishesTheFile(t *testing.T) {
 				var result struct {
 					Path     string
 					Duration float64
+					Reason   string
 				}
-				if err := json.Unmarshal(p.stdout.Bytes(), &result); err != nil || code != exitDone {
+				if err := json.Unmarshal(p.stdout.Bytes(), &result); err != nil || code != exitDone || result.Reason != "shut down" {
 					t.Fatalf("exit code %d, %v\n%s%s", code, err, p.stdout.String(), p.said.String())
 				}
 				judge.DecodesClean(t, result.Path)
