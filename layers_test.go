@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/roomkit-live/roomkit-go"
+	"github.com/roomkit-live/roomkit-go/backend"
 	"github.com/roomkit-live/roomkit-go/backend/testpattern"
+	"github.com/roomkit-live/roomkit-go/internal/clip"
 	"github.com/roomkit-live/roomkit-go/internal/judge"
 	"github.com/roomkit-live/roomkit-go/internal/trouble"
 	"github.com/roomkit-live/roomkit-go/media"
@@ -191,4 +193,35 @@ func TestLayersAreChecked(t *testing.T) {
 	wantError(t, "video of a voice channel", err, roomkit.ErrInvalid)
 	err = kit.RegisterChannel(roomkit.NewVoiceChannel("v", &fakeBackend{}, roomkit.WithVoiceRecorder(b), roomkit.WithVoiceRecorder(b)))
 	wantError(t, "two of a name", err, roomkit.ErrRecordingExists)
+}
+
+// What a session's camera sends encoded is copied into its own file as well, and
+// decoded for nobody.
+func TestLayerCopiesEncodedPictures(t *testing.T) {
+	judge.Need(t, "ffmpeg", "ffprobe")
+	trouble.NothingLeft(t)
+	film := clip.Encode(t, "h264", clip.Options{Seconds: 2})
+	f := &media.EncodedFormat{Codec: media.H264, Config: film.Extra}
+	kit := roomkit.New(roomkit.WithClock(media.NewVirtualClock()))
+	defer kit.Close(t.Context())
+	b := &fakeBackend{tracks: []backend.Track{{Kind: media.KindVideo, Encoded: *f}}}
+	if err := kit.RegisterChannel(roomkit.NewVideoChannel("v", b, roomkit.WithVideoRecorder(avBinding(t, "own", recorder.Config{})))); err != nil {
+		t.Fatal(err)
+	}
+	must(kit.CreateRoom(t.Context(), "room"))(t)
+	s := must(kit.Join(t.Context(), "room", "v", roomkit.WithParticipant("ann")))(t)
+	size := int64(0)
+	for _, x := range film.Samples {
+		b.line("ann").tracks[0].Push(encoded(time.Duration(x.PTS)*time.Second/time.Duration(film.Timescale), f, x.Data...))
+		size += int64(len(x.Data))
+	}
+	if err := kit.Leave(t.Context(), s.ID()); err != nil {
+		t.Fatal(err)
+	}
+	r := s.Recordings()[0]
+	balanced(t, r)
+	if tr := r.Tracks[0]; r.Err != nil || tr.Codec != "h264" || tr.SamplesWritten != int64(len(film.Samples)) || tr.Bytes > size*11/10 || tr.Bytes < size*9/10 {
+		t.Errorf("result %+v of %d bytes", r, size)
+	}
+	wantPlays(t, r.Path, 2*time.Second)
 }
