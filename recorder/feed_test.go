@@ -735,3 +735,28 @@ func (s *stub) Report() Result {
 	}
 	return s.result
 }
+
+// What a recorder says of itself ends the feed's context, and cuts nobody off:
+// the recording is still to be stopped, and told why.
+func TestBrokenRecording(t *testing.T) {
+	full := errors.New("disk full")
+	m := &Mock{OnWrite: func(Track, media.Sample) error { return Broken(full) }}
+	f := openFeed(t, m)
+	in := f.AddTrack(Track{ID: "a", Kind: media.KindAudio})
+	if err := f.Context().Err(); err != nil {
+		t.Fatalf("ended before anything: %v", err)
+	}
+	in.Push(voiceAt(0))
+	select {
+	case <-f.Context().Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody is told")
+	}
+	if cause := context.Cause(f.Context()); !errors.Is(cause, ErrBroken) || !errors.Is(cause, full) || cause.Error() != "disk full" {
+		t.Errorf("cause %v", cause)
+	}
+	r := f.Stop(t.Context())
+	if !errors.Is(r.Err, full) || r.Tracks[0].Dropped[DropWriteError] != 1 || !m.Recordings()[0].Stopped() || f.Err() != nil {
+		t.Errorf("result %+v, cut off because of %v", r, f.Err())
+	}
+}

@@ -85,10 +85,6 @@ var (
 	ErrTrackExists = errors.New("recorder: track exists already")
 	// ErrNoMedia: the recording ended without a single sample; no file is kept.
 	ErrNoMedia = errors.New("recorder: no media arrived, nothing was written")
-	// ErrBroken: the recording can take nothing more, such as because its file
-	// cannot be written any longer. A recorder wraps it in the error of
-	// WriteSample; whoever runs the recording then stops it.
-	ErrBroken = errors.New("recorder: recording cannot go on")
 	// ErrUnresponsive: a recorder took longer over one call than the binding
 	// allows and was cut off.
 	ErrUnresponsive = errors.New("recorder: recorder does not respond")

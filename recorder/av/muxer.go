@@ -139,14 +139,9 @@ func (m *muxer) fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed == nil {
-		m.failed = brokenError{err}
+		m.failed = recorder.Broken(err)
 	}
 }
-
-// brokenError says what has broken a recording, and is [recorder.ErrBroken].
-type brokenError struct{ error }
-
-func (e brokenError) Unwrap() []error { return []error{e.error, recorder.ErrBroken} }
 
 // close finishes the file after the last packet. No write may follow. Wait for
 // done, then outcomes tells what became of it.

@@ -179,7 +179,7 @@ func (r *Recording) fail(err error) {
 	if r.err != nil {
 		return
 	}
-	r.err = err
+	r.err = recorder.Broken(err)
 	r.backlog.done(r.backlog.take())
 	r.options.Logger.Error("wav: recording has failed; what is in its files stays valid", "recording", r.id, "error", err)
 }
