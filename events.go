@@ -22,7 +22,8 @@ import (
 type Event interface {
 	// About says which recording it is about.
 	About() EventInfo
-	// Kind is the event's name in logs and JSON, such as "recording started".
+	// Kind is the event's name in logs and JSON, such as "recording started"; see
+	// [MarshalEvent].
 	Kind() string
 }
 
@@ -97,7 +98,8 @@ type SamplesLost struct {
 }
 
 // RecordingError: something makes the recording less than whole, or has kept it
-// from starting. A recording that cannot go on stops after it.
+// from starting, be it another one that was to start with it. A recording that
+// cannot go on stops after it.
 type RecordingError struct {
 	EventInfo
 	Track string `json:"track,omitempty"` // its ID, empty if it is about all
@@ -126,7 +128,7 @@ type RecordingStopped struct {
 type HandlerFailed struct {
 	EventInfo
 	Handler string `json:"handler"`
-	Event   Event  `json:"event"`
+	Event   Event  `json:"-"`
 	Err     error  `json:"-"`
 }
 

@@ -57,7 +57,7 @@ func TestEventsOfARecording(t *testing.T) {
 	if err := s.room.ResumeRecording(t.Context(), "main"); err != nil {
 		t.Fatal(err)
 	}
-	if st := s.kit.Recordings(); len(st) != 1 || st[0].State != roomkit.StateRunning || st[0].Recorder != "mock" || st[0].ID == "" || st[0].Recording != "main" {
+	if st := s.kit.Status(); len(st) != 1 || st[0].State != roomkit.StateRunning || st[0].Recorder != "mock" || st[0].ID == "" || st[0].Recording != "main" {
 		t.Errorf("status %+v of a running recording", st)
 	}
 	if err := s.kit.Leave(t.Context(), ann.ID()); err != nil {
@@ -176,8 +176,10 @@ func TestRefusal(t *testing.T) {
 	if left, _ := os.ReadDir(file.Config.Storage); len(left) != 0 {
 		t.Errorf("written: %v", left)
 	}
-	if e := next[roomkit.RecordingError](t, events); !errors.Is(e.Err, no) || e.Recording != "file" {
-		t.Errorf("event %+v", e)
+	for _, name := range []string{"mock", "file"} { // all or none
+		if e := next[roomkit.RecordingError](t, events); !errors.Is(e.Err, no) || e.Recording != name {
+			t.Errorf("event %+v, want one about %s", e, name)
+		}
 	}
 	remove()
 	must(s.kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(file)))(t)
@@ -366,4 +368,31 @@ func TestSubscriptionEnds(t *testing.T) {
 		t.Errorf("of a closed kit: %v", got)
 	}
 	s.kit.Handle("late", func(context.Context, roomkit.Event) error { return nil })()
+}
+
+// Every event in JSON says what it is, when, about which recording, and all else
+// that it tells.
+func TestEventsInJSON(t *testing.T) {
+	about := roomkit.EventInfo{At: 1500 * time.Millisecond, Room: "r", Recording: "main", ID: "12"}
+	const head = `"at":1.5,"room":"r","recording":"main","id":"12"`
+	for want, e := range map[string]roomkit.Event{
+		`{"event":"recording started",` + head + `}`:                                                  roomkit.RecordingStarted{EventInfo: about},
+		`{"event":"recording error","error":"disk on fire",` + head + `,"track":"a"}`:                 roomkit.RecordingError{EventInfo: about, Track: "a", Err: errors.New("disk on fire")},
+		`{"event":"media stalled","since":2,` + head + `}`:                                            roomkit.MediaStalled{EventInfo: about, Since: 2 * time.Second},
+		`{"event":"media recovered","silent":7.5,` + head + `}`:                                       roomkit.MediaRecovered{EventInfo: about, Silent: 7500 * time.Millisecond},
+		`{"event":"samples lost",` + head + `,"track":"a","reason":"queue full","count":2,"total":3}`: roomkit.SamplesLost{EventInfo: about, Track: "a", Reason: recorder.DropQueueFull, Count: 2, Total: 3},
+	} {
+		got, err := roomkit.MarshalEvent(e)
+		if err != nil || string(got) != want {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+	}
+	got, err := roomkit.MarshalEvent(roomkit.RecordingStopped{EventInfo: about, Reason: roomkit.StopIdle, Result: recorder.Result{Path: "x.mp4", Duration: time.Second}})
+	if err != nil || !strings.Contains(string(got), `"reason":"no media","result":{`) || !strings.Contains(string(got), `"path":"x.mp4"`) {
+		t.Errorf("%s, %v", got, err)
+	}
+	got, err = roomkit.MarshalEvent(roomkit.HandlerFailed{EventInfo: about, Handler: "h", Event: roomkit.RecordingStarted{EventInfo: about}, Err: errors.New("boom")})
+	if err != nil || !strings.Contains(string(got), `"error":"boom"`) || !strings.Contains(string(got), `"over":"recording started"`) {
+		t.Errorf("%s, %v", got, err)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/roomkit-live/roomkit-go/internal/guard"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
@@ -19,12 +20,14 @@ type Kit struct {
 	clock    media.Clock
 	log      *slog.Logger
 	events   *notifier
-	observer recorder.Observer // nil if there is none
+	observer observing
 
-	// mu is never held during a call into a backend or a recorder. It may be
+	// mu is never held during a call into code that is not ours: backends,
+	// recorders, stages of pipelines, handlers, observers. It may be
 	// held while a room's is taken, not the other way round.
 	mu       sync.Mutex
 	closed   bool
+	over     chan struct{} // closed when Close has done its work
 	channels map[string]*channel
 	rooms    map[string]*Room
 	sessions map[string]*Session
@@ -35,6 +38,7 @@ type Kit struct {
 func New(opts ...KitOption) *Kit {
 	k := &Kit{
 		clock:    media.NewRealClock(),
+		over:     make(chan struct{}),
 		log:      slog.New(slog.DiscardHandler),
 		events:   &notifier{timeout: handlerTimeout},
 		channels: map[string]*channel{},
@@ -214,8 +218,13 @@ func (k *Kit) DetachChannel(ctx context.Context, roomID, channelID string) error
 // of media that is not switched off. When the backend fails nothing is left
 // behind. ctx bounds the call, not the session.
 func (k *Kit) Join(ctx context.Context, roomID, channelID string, opts ...JoinOption) (*Session, error) {
-	s, err := k.admit(ctx, roomID, channelID, opts)
+	s, err := k.newSession(ctx, roomID, channelID, opts)
 	if err != nil {
+		return nil, err
+	}
+	if err := k.admit(s); err != nil {
+		s.stopDial()
+		s.endPlayed()
 		return nil, err
 	}
 	s.startLayers(ctx)
@@ -225,8 +234,9 @@ func (k *Kit) Join(ctx context.Context, roomID, channelID string, opts ...JoinOp
 	return s, nil
 }
 
-// admit makes a session and enters it into the books.
-func (k *Kit) admit(ctx context.Context, roomID, channelID string, opts []JoinOption) (*Session, error) {
+// newSession makes a session that is in no books yet. What its pipeline is made of
+// is not ours: no lock is held.
+func (k *Kit) newSession(ctx context.Context, roomID, channelID string, opts []JoinOption) (*Session, error) {
 	id := newSessionID()
 	o := joinOptions{participant: id}
 	for _, opt := range opts {
@@ -235,22 +245,48 @@ func (k *Kit) admit(ctx context.Context, roomID, channelID string, opts []JoinOp
 	if err := errors.Join(needID("participant", o.participant), needLanguage(o.language)); err != nil {
 		return nil, err
 	}
+	r, c, err := k.roomAndChannel(roomID, channelID)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(ctx, id, r, c, o)
+	if s.played, err = s.buildTreatment(ctx, newPlayoutTreatment); err != nil {
+		s.stopDial()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (k *Kit) roomAndChannel(roomID, channelID string) (*Room, *channel, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	r, err := k.room(roomID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c := k.channels[channelID]
 	if c == nil {
-		return nil, unknown(ErrUnknownChannel, channelID, "registered", k.channels)
+		return nil, nil, unknown(ErrUnknownChannel, channelID, "registered", k.channels)
 	}
-	s := newSession(ctx, id, r, c, o)
-	if err := r.admit(s); err != nil {
-		return nil, err
+	return r, c, nil
+}
+
+// admit enters a session into the books, unless its room or its channel has gone
+// meanwhile.
+func (k *Kit) admit(s *Session) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, err := k.room(s.room.id); err != nil {
+		return err
 	}
-	k.sessions[id] = s
-	return s, nil
+	if k.channels[s.channel.id] != s.channel {
+		return unknown(ErrUnknownChannel, s.channel.id, "registered", k.channels)
+	}
+	if err := s.room.admit(s); err != nil {
+		return err
+	}
+	k.sessions[s.id] = s
+	return nil
 }
 
 // take takes a session out of the books and reports whether it was in them:
@@ -302,9 +338,9 @@ func (k *Kit) CloseRoom(ctx context.Context, id string) ([]recorder.Result, erro
 	return r.close(ctx, StopRoomClosed)
 }
 
-// Recordings tells of all recordings in all rooms what they are and do, those of
-// the oldest room first.
-func (k *Kit) Recordings() []RecordingStatus {
+// Status tells of all recordings in all rooms what they are and do, those of the
+// oldest room first.
+func (k *Kit) Status() []RecordingStatus {
 	var all []RecordingStatus
 	for _, r := range k.openRooms() {
 		all = append(all, r.Status()...)
@@ -322,13 +358,19 @@ func (k *Kit) openRooms() []*Room {
 }
 
 // Close closes all rooms as [Kit.CloseRoom] does and returns all results, the
-// oldest room's first. Those who listen to events get the last of them, then
-// their streams end. Afterwards the kit is of no more use. Closing again returns
-// nothing.
+// oldest room's first, and waits for rooms that others are closing, whose results
+// are among them. Those who listen to events get the last of them, then their
+// streams end. Afterwards the kit is of no more use. Closing again waits for that,
+// and returns nothing.
 func (k *Kit) Close(ctx context.Context) ([]recorder.Result, error) {
 	k.mu.Lock()
+	again := k.closed
 	k.closed = true
 	k.mu.Unlock()
+	if again {
+		return nil, k.awaitClosed(ctx)
+	}
+	defer close(k.over)
 	rooms := k.openRooms()
 	results := make([][]recorder.Result, len(rooms))
 	errs := make([]error, len(rooms))
@@ -336,12 +378,26 @@ func (k *Kit) Close(ctx context.Context) ([]recorder.Result, error) {
 	for i, r := range rooms {
 		all.Go(func() {
 			results[i], errs[i] = r.close(ctx, StopShutdown)
-			if errors.Is(errs[i], ErrRoomClosed) {
-				errs[i] = nil // somebody else closes it
+			if errors.Is(errs[i], ErrRoomClosed) { // somebody else closes it
+				results[i], errs[i] = r.awaitClosed(ctx)
 			}
 		})
 	}
 	all.Wait()
 	k.events.close(ctx)
 	return slices.Concat(results...), errors.Join(errs...)
+}
+
+func (k *Kit) awaitClosed(ctx context.Context) error {
+	if isInside(ctx) {
+		return nil
+	}
+	ctx, cancel := guard.Outlive(ctx, endGrace)
+	defer cancel()
+	select {
+	case <-k.over:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("roomkit: the kit is still being closed: %w", context.Cause(ctx))
+	}
 }

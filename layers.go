@@ -52,6 +52,9 @@ func (l *layer) bindingFor(s *Session) recorder.Binding {
 func (c *channel) validateLayers() error {
 	names := map[string]bool{}
 	for _, l := range c.layers {
+		if l.binding.Disabled {
+			continue
+		}
 		b := l.binding.WithDefaults()
 		if err := b.Validate(); err != nil {
 			return fmt.Errorf("roomkit: channel %q, %s recorder: %w", c.id, l, err)
@@ -59,17 +62,18 @@ func (c *channel) validateLayers() error {
 		if !slices.ContainsFunc(c.kinds, l.records) {
 			return fmt.Errorf("%w: channel %q has a %s recorder but carries nothing for it", ErrInvalid, c.id, l)
 		}
-		if !l.binding.Disabled && names[b.Name] {
+		if names[b.Name] {
 			return fmt.Errorf("%w: %q on channel %q (Binding.Name must be unique among the recorders of a channel)", ErrRecordingExists, b.Name, c.id)
 		}
-		names[b.Name] = names[b.Name] || !l.binding.Disabled
+		names[b.Name] = true
 	}
 	return nil
 }
 
-// startLayers starts the session's own recordings before its backend connects.
+// startLayers starts the session's own recordings before its backend connects. A
+// start that takes long, or longer than ctx, goes on without us, until the session
+// ends.
 func (s *Session) startLayers(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx) // a start that takes long goes on without us
 	var starts []chan struct{}
 	for _, l := range s.channel.layers {
 		if l.binding.Disabled {
@@ -84,7 +88,7 @@ func (s *Session) startLayers(ctx context.Context) {
 		starts = append(starts, started)
 		go func() {
 			defer close(started)
-			if err := s.room.start(ctx, []*recording{rec}); err != nil {
+			if err := s.room.start(s.starts, []*recording{rec}); err != nil {
 				s.log.Error("a session is not recorded on its own", "recording", rec.binding.Name, "error", err)
 			}
 		}()
@@ -95,6 +99,8 @@ func (s *Session) startLayers(ctx context.Context) {
 		select {
 		case <-started:
 		case <-timer.C:
+			return
+		case <-ctx.Done():
 			return
 		}
 	}
@@ -111,6 +117,7 @@ func (s *Session) endLayers(ctx context.Context) {
 	}
 	recs := slices.DeleteFunc(slices.Clone(s.layers), func(rec *recording) bool { return rec.feed == nil })
 	r.mu.Unlock()
+	s.stopStarts()
 	for _, result := range endAll(ctx, recs, reason) {
 		if result.Err != nil && !errors.Is(result.Err, recorder.ErrNoMedia) {
 			s.log.Error("recording of a session", "recording", result.Binding, "error", result.Err)
@@ -120,8 +127,8 @@ func (s *Session) endLayers(ctx context.Context) {
 }
 
 // Recordings returns the results so far of the session's own recordings, in the
-// order of the channel's options; they are final when the session has ended and
-// its Leave has returned. See [WithVoiceRecorder] and [WithVideoRecorder].
+// order of the channel's options; they are final when Leave or CloseRoom has
+// returned, unless that was in a hurry. See [WithVoiceRecorder] and [WithVideoRecorder].
 func (s *Session) Recordings() []recorder.Result {
 	s.room.mu.Lock()
 	recs := slices.DeleteFunc(slices.Clone(s.layers), func(rec *recording) bool { return rec.feed == nil })

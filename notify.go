@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/internal/guard"
@@ -16,6 +17,9 @@ const (
 	// eventBuffer is how many events wait for one who listens: minutes of a room
 	// that loses samples on every track.
 	eventBuffer = 1024
+	// reserved is how much of that is kept for the ends of recordings, with their
+	// results: losses that nobody reads about must not push them out.
+	reserved = 128
 	// handlerTimeout is, in real time, what a handler has for an event before it
 	// counts as failed; see WithHandlerTimeout.
 	handlerTimeout = 5 * time.Second
@@ -28,18 +32,6 @@ var (
 	// ErrHandlerSlow: the handler takes longer than it may.
 	ErrHandlerSlow = errors.New("roomkit: event handler does not return")
 )
-
-// A Handler is called with each event, one after the other, on a goroutine of
-// its own, where it may take its time: nobody waits for it. After the kit's
-// handler timeout ctx ends and the handler counts as failed; it gets the next
-// event when it has returned. Should 1024 wait by then, more are left out, which
-// [EventsMissed] tells. An error is reported and has no other consequence.
-type Handler func(ctx context.Context, e Event) error
-
-// A StartingHandler decides about a recording that is about to start: an error
-// refuses it, and is what the start returns, wrapped with [ErrRefused]. One that
-// panics, or does not return in time, is reported and refuses nothing.
-type StartingHandler func(ctx context.Context, e RecordingStarting) error
 
 // notifier hands events to whoever listens. Telling never waits.
 type notifier struct {
@@ -61,6 +53,7 @@ type namedStarting struct {
 type listener struct {
 	handler string // its name; empty for a subscription
 	ch      chan Event
+	removed atomic.Bool // nothing more is wanted, not even what waits
 
 	mu     sync.Mutex
 	closed bool
@@ -90,21 +83,16 @@ func (l *listener) offer(e Event) {
 	if l.closed {
 		return
 	}
-	if l.missed > 0 && len(l.ch) < cap(l.ch)-1 {
+	if l.missed > 0 && len(l.ch) < cap(l.ch)-reserved {
 		l.ch <- EventsMissed{EventInfo{At: e.About().At}, l.missed}
 		l.missed = 0
 	}
-	if l.missed > 0 {
+	if _, last := e.(RecordingStopped); len(l.ch) == cap(l.ch) || !last && len(l.ch) >= cap(l.ch)-reserved {
 		l.missed++
 		l.total++
 		return
 	}
-	select {
-	case l.ch <- e:
-	default:
-		l.missed++
-		l.total++
-	}
+	l.ch <- e // only offer sends, under the lock: there is room
 }
 
 func (l *listener) close() {
@@ -127,21 +115,32 @@ func (n *notifier) add(l *listener) {
 }
 
 func (n *notifier) remove(l *listener) {
+	l.removed.Store(true)
 	n.mu.Lock()
 	n.listeners = without(n.listeners, l)
 	n.mu.Unlock()
 	l.close()
 }
 
-// handlerKey marks the context of a handler's call with its listener.
-type handlerKey struct{}
+// insideKey marks the context of a handler's call, with its listener if it has
+// one: who closes something from there is not waited for.
+type insideKey struct{}
+
+// isInside reports whether a context is that of a handler's call.
+func isInside(ctx context.Context) bool {
+	_, inside := ctx.Value(insideKey{}).(*listener)
+	return inside
+}
 
 // run is the goroutine of a handler.
 func (n *notifier) run(l *listener, handle Handler) {
 	defer close(l.done)
 	for e := range l.ch {
+		if l.removed.Load() {
+			continue
+		}
 		call := make(chan struct{}) // closed when the handler has returned
-		err := n.call(e.Kind(), l, func(ctx context.Context) error {
+		err := n.call(context.WithValue(context.Background(), insideKey{}, l), e.Kind(), func(ctx context.Context) error {
 			defer close(call)
 			return handle(ctx, e)
 		})
@@ -152,23 +151,26 @@ func (n *notifier) run(l *listener, handle Handler) {
 	}
 }
 
-// call makes one call of a handler's code.
-func (n *notifier) call(what string, l *listener, call func(context.Context) error) error {
-	ctx := context.Background()
-	if l != nil {
-		ctx = context.WithValue(ctx, handlerKey{}, l)
-	}
-	ctx, cancel := context.WithTimeout(ctx, n.timeout)
+// call makes one call of a handler's code. Its own errors are [ErrHandlerPanic],
+// [ErrHandlerSlow] and, where ctx ended before the handler returned, its cause.
+func (n *notifier) call(ctx context.Context, what string, call func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
-	_, err := guard.Within(ctx, 0, func() (struct{}, error) { return struct{}{}, call(ctx) }, nil)
+	var said error // what the handler itself has returned: that may be a deadline of its own
+	_, err := guard.Within(ctx, n.timeout, func() (returned bool, _ error) {
+		said = call(bounded)
+		return true, nil
+	}, nil)
 	var p *guard.PanicError
 	switch {
 	case errors.As(err, &p):
 		return fmt.Errorf("%w over %q: %v", ErrHandlerPanic, what, p)
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, guard.ErrTooLong):
 		return fmt.Errorf("%w from %q within %v", ErrHandlerSlow, what, n.timeout)
+	case err != nil:
+		return err
 	}
-	return err
+	return said
 }
 
 // failed reports a handler. What goes wrong over such a report is logged only,
@@ -190,11 +192,13 @@ func (n *notifier) ask(ctx context.Context, e RecordingStarting) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := n.call(e.Kind(), nil, func(ctx context.Context) error { return s.handle(ctx, e) })
+		err := n.call(context.WithValue(ctx, insideKey{}, (*listener)(nil)), e.Kind(), func(ctx context.Context) error { return s.handle(ctx, e) })
 		switch {
 		case err == nil:
 		case errors.Is(err, ErrHandlerPanic), errors.Is(err, ErrHandlerSlow):
 			n.failed(nil, s.name, e, err)
+		case ctx.Err() != nil: // whoever starts it has given up
+			return ctx.Err()
 		default:
 			return fmt.Errorf("%w by %s: %w", ErrRefused, s.name, err)
 		}
@@ -211,7 +215,7 @@ func (n *notifier) close(ctx context.Context) {
 	listeners := n.listeners
 	n.listeners = nil
 	n.mu.Unlock()
-	inside, _ := ctx.Value(handlerKey{}).(*listener)
+	inside, _ := ctx.Value(insideKey{}).(*listener)
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.timeout)
 	defer cancel()
 	for _, l := range listeners {
@@ -230,57 +234,3 @@ func (n *notifier) close(ctx context.Context) {
 		}
 	}
 }
-
-// Handle registers a handler under a name, by which its failures are reported,
-// and returns a function that ends it.
-func (k *Kit) Handle(name string, h Handler) (remove func()) {
-	l := &listener{handler: name, ch: make(chan Event, eventBuffer), done: make(chan struct{})}
-	k.events.add(l)
-	go k.events.run(l, h)
-	return func() { k.events.remove(l) }
-}
-
-// HandleStarting registers a handler that decides about recordings before they
-// start, and returns a function that ends it. Starts wait for it, no longer than
-// the kit's handler timeout; media does not.
-func (k *Kit) HandleStarting(name string, h StartingHandler) (remove func()) {
-	s := &namedStarting{name, h}
-	n := k.events
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.starting = append(n.starting, s)
-	return func() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.starting = without(n.starting, s)
-	}
-}
-
-// A Subscription is a stream of events.
-type Subscription struct {
-	notifier *notifier
-	listener *listener
-}
-
-// Subscribe returns a stream of everything that happens from now on to the
-// recordings of all rooms. Whoever does not read it holds nobody up: 1024 events
-// wait, further ones are left out, which [EventsMissed] tells.
-func (k *Kit) Subscribe() *Subscription {
-	s := &Subscription{k.events, &listener{ch: make(chan Event, eventBuffer)}}
-	k.events.add(s.listener)
-	return s
-}
-
-// Events returns the stream. It is closed by Close, and when the kit is closed,
-// behind its last event.
-func (s *Subscription) Events() <-chan Event { return s.listener.ch }
-
-// Missed returns how many events have been left out so far.
-func (s *Subscription) Missed() int64 {
-	s.listener.mu.Lock()
-	defer s.listener.mu.Unlock()
-	return s.listener.total
-}
-
-// Close ends the stream. Closing twice is allowed.
-func (s *Subscription) Close() { s.notifier.remove(s.listener) }

@@ -35,7 +35,7 @@ func WithLogger(log *slog.Logger) KitOption {
 // WithObserver sets who is told how the tracks of all recordings are doing, once
 // a second of the kit's clock and at their end; default nobody.
 func WithObserver(o recorder.Observer) KitOption {
-	return func(k *Kit) { k.observer = o }
+	return func(k *Kit) { k.observer.observer = o }
 }
 
 // WithHandlerTimeout sets how long, in real time, a handler may take over an
@@ -61,7 +61,7 @@ func WithVoicePipeline(p *voice.Pipeline) ChannelOption {
 
 // WithOutboundPipeline sets what processes the audio that is played to
 // participants, by [Session.Play] or by the backend's word, before it is
-// recorded.
+// recorded. What they say is recorded together with that, and so is decoded, too.
 func WithOutboundPipeline(p *voice.Pipeline) ChannelOption {
 	return func(c *channel) { c.outbound = p }
 }

@@ -111,19 +111,31 @@ func (p *playout) run(ctx context.Context, pacer media.Pacer, ended chan struct{
 			_ = pacer.SleepUntil(ctx, wake) // ends early only when stopped
 		default:
 			p.quiet()
-			return
+			if p.rest() {
+				return
+			}
 		}
 	}
 }
 
+// rest ends the goroutine, if there is still nothing to play.
+func (p *playout) rest() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.chunks) > 0 {
+		return false
+	}
+	p.cancel()
+	p.running = nil
+	return true
+}
+
 // next returns a slice that has been heard, or else when the next one will
-// have been. When there is none it ends the goroutine.
+// have been, if there is one.
 func (p *playout) next() (s media.Sample, wake time.Duration, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.chunks) == 0 {
-		p.cancel()
-		p.running = nil
 		return s, 0, false
 	}
 	c := &p.chunks[0]

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/roomkit-live/roomkit-go/internal/diskspace"
+	"github.com/roomkit-live/roomkit-go/internal/guard"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
@@ -15,18 +17,22 @@ import (
 //
 //	room.start ─► ask handlers ─► open feed ─► publish ─► supervise ─► end
 type recording struct {
-	room     *Room
-	binding  recorder.Binding
-	recorder string   // its name
-	layer    *layer   // nil for a recording of the room
-	session  *Session // whose it is, with a layer
+	room         *Room
+	binding      recorder.Binding
+	recorderName string
+	layer        *layer   // nil for a recording of the room
+	session      *Session // whose it is, with a layer
+	met          bool     // somebody was in the room when it was about to start
 
 	// Set by publish, under the room's lock.
 	feed       *recorder.Feed // nil while it is being started
 	supervisor *supervisor
 
-	ended atomic.Bool   // somebody has begun to end it
-	over  chan struct{} // closed when it has ended
+	ended    atomic.Bool     // somebody has begun to end it
+	patience context.Context // ends when somebody who waits for that is in a hurry
+	hurry    context.CancelFunc
+	over     chan struct{} // closed when it has ended
+	turns    chan struct{} // holds a token while it is being paused or resumed
 
 	mu     sync.Mutex
 	paused bool
@@ -62,7 +68,7 @@ func (rec *recording) fault(err error) {
 
 // ask tells that the recording is about to start, and lets handlers refuse it.
 func (rec *recording) ask(ctx context.Context) error {
-	e := RecordingStarting{EventInfo: rec.about(), Recorder: rec.recorder, Config: rec.binding.Config}
+	e := RecordingStarting{EventInfo: rec.about(), Recorder: rec.recorderName, Config: rec.binding.Config}
 	rec.tell(e)
 	return rec.room.kit.events.ask(ctx, e)
 }
@@ -75,6 +81,10 @@ func (rec *recording) open(ctx context.Context) (*recorder.Feed, error) {
 	return recorder.OpenFeed(ctx, rec.binding, rec.room.log)
 }
 
+// diskPatience bounds, in real time, how long a file system may take to tell how
+// much is free: one that is on a network may never answer.
+const diskPatience = time.Second
+
 // checkDisk returns an error if less space is free than the limit, or that cannot
 // be told.
 func (rec *recording) checkDisk() error {
@@ -82,9 +92,9 @@ func (rec *recording) checkDisk() error {
 	if want == 0 {
 		return nil
 	}
-	free, err := diskspace.Free(where)
+	free, err := guard.Within(context.Background(), diskPatience, func() (int64, error) { return diskspace.Free(where) }, nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("roomkit: disk space of %q: %w", where, err)
 	}
 	if free < want {
 		return fmt.Errorf("%w: %d bytes are free for %q (Limits.MinFree: at least %d)", ErrDiskSpace, free, where, want)
@@ -95,22 +105,41 @@ func (rec *recording) checkDisk() error {
 // claim reports whether the caller is the one who ends the recording.
 func (rec *recording) claim() bool { return !rec.ended.Swap(true) }
 
+const (
+	// endLimit bounds, in real time, how long a recording may take to end if
+	// nobody is in a hurry.
+	endLimit = 2 * time.Minute
+	// endGrace is what it still gets once somebody who waits for it is: what
+	// [recorder.Feed.Stop] takes then, and a moment.
+	endGrace = 4 * time.Second
+)
+
 // end ends the recording, or waits until whoever does so has, and returns its
-// result. When ctx ends, what can still be finished in a few seconds is.
+// result. When ctx ends, what can still be finished in a few seconds is, whoever
+// began.
 func (rec *recording) end(ctx context.Context, reason StopReason) recorder.Result {
+	calm := context.AfterFunc(ctx, rec.hurry)
+	defer calm()
 	if rec.claim() {
-		return rec.conclude(ctx, reason)
+		return rec.conclude(reason)
 	}
+	ctx, cancel := guard.Outlive(ctx, endGrace)
+	defer cancel()
 	select {
 	case <-rec.over:
+		return rec.feed.Report()
 	case <-ctx.Done():
 	}
-	return rec.feed.Report()
+	result := rec.feed.Report()
+	result.Err = errors.Join(result.Err, fmt.Errorf("roomkit: recording is not finished: %w", context.Cause(ctx)))
+	return result
 }
 
 // conclude ends a recording that was claimed. If its recorder has failed before,
 // that is the reason.
-func (rec *recording) conclude(ctx context.Context, reason StopReason) recorder.Result {
+func (rec *recording) conclude(reason StopReason) recorder.Result {
+	ctx, cancel := context.WithTimeout(rec.patience, endLimit)
+	defer cancel()
 	if rec.feed.Context().Err() != nil {
 		reason = StopFailed
 	}
@@ -122,29 +151,47 @@ func (rec *recording) conclude(ctx context.Context, reason StopReason) recorder.
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	rec.reason = reason
-	close(rec.over)
 	rec.tell(RecordingStopped{EventInfo: rec.about(), Reason: reason, Result: result})
+	close(rec.over) // whoever waits for that may end the streams of events
 	return result
 }
 
+// pause and resume are carried out one after the other, to their end even if ctx
+// ends before: what the recorder does and what is told of it are the same.
+
 func (rec *recording) pause(ctx context.Context, mode recorder.PauseMode) error {
-	at := rec.room.kit.clock.Now()
-	if err := rec.feed.Pause(ctx, at, mode); err != nil {
-		return err
-	}
-	rec.supervisor.pause(at, mode)
-	rec.setPaused(true, RecordingPaused{EventInfo: rec.about(), Mode: mode})
-	return nil
+	return rec.turn(ctx, func(ctx context.Context) error {
+		at := rec.room.kit.clock.Now()
+		if err := rec.feed.Pause(ctx, at, mode); err != nil {
+			return err
+		}
+		rec.supervisor.pause(at, mode)
+		rec.setPaused(true, RecordingPaused{EventInfo: rec.about(), Mode: mode})
+		return nil
+	})
 }
 
 func (rec *recording) resume(ctx context.Context) error {
-	at := rec.room.kit.clock.Now()
-	if err := rec.feed.Resume(ctx, at); err != nil {
-		return err
-	}
-	rec.supervisor.resume(at)
-	rec.setPaused(false, RecordingResumed{rec.about()})
-	return nil
+	return rec.turn(ctx, func(ctx context.Context) error {
+		at := rec.room.kit.clock.Now()
+		if err := rec.feed.Resume(ctx, at); err != nil {
+			return err
+		}
+		rec.supervisor.resume(at)
+		rec.setPaused(false, RecordingResumed{rec.about()})
+		return nil
+	})
+}
+
+// turn makes a call while no other one is made. Each is bounded by the binding's
+// StallTimeout.
+func (rec *recording) turn(ctx context.Context, call func(context.Context) error) error {
+	_, err := guard.Within(ctx, 0, func() (struct{}, error) {
+		rec.turns <- struct{}{}
+		defer func() { <-rec.turns }()
+		return struct{}{}, call(context.WithoutCancel(ctx))
+	}, nil)
+	return err
 }
 
 // setPaused notes and tells it, unless the recording has ended: nothing is told
@@ -180,7 +227,7 @@ type RecordingStatus struct {
 
 // status describes the recording; the caller holds the room's lock.
 func (rec *recording) status() RecordingStatus {
-	s := RecordingStatus{EventInfo: rec.about(), Recorder: rec.recorder, State: StateRunning}
+	s := RecordingStatus{EventInfo: rec.about(), Recorder: rec.recorderName, State: StateRunning}
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	switch {

@@ -21,7 +21,7 @@ type Room struct {
 	serial int
 	log    *slog.Logger
 
-	// mu is never held during a call into a backend or a recorder.
+	// mu is never held during a call into code that is not ours.
 	mu         sync.Mutex
 	state      roomState
 	recordings []*recording
@@ -31,6 +31,13 @@ type Room struct {
 	left       map[trackKey][]string // IDs of tracks that have ended, oldest first
 	attached   map[string]attachment
 	closing    StopReason // why the room is closed, once it is
+
+	ending   context.Context // ends when the room is closed
+	end      context.CancelFunc
+	starting sync.WaitGroup // recordings that are being started; no more once the room is closed
+	closed   chan struct{}  // closed when it has been, and results are valid
+	results  []recorder.Result
+	err      error
 }
 
 // trackKey is what a track is known again by when its participant returns.
@@ -55,12 +62,15 @@ type attachment struct {
 }
 
 func newRoom(k *Kit, id string, serial int) *Room {
-	return &Room{
+	r := &Room{
 		kit: k, id: id, serial: serial, log: k.log.With("room", id),
 		leaving:  map[*Session]struct{}{},
 		left:     map[trackKey][]string{},
 		attached: map[string]attachment{},
+		closed:   make(chan struct{}),
 	}
+	r.ending, r.end = context.WithCancel(context.Background())
+	return r
 }
 
 // ID returns the room's id.
@@ -118,6 +128,23 @@ func (r *Room) forget(s *Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.leaving, s)
+}
+
+// meet notes that somebody has come to the room.
+func (r *Room) meet() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, rec := range r.recordings {
+		rec.met = true
+	}
+}
+
+// checkEmpty ends what is to end when the last one has left.
+func (r *Room) checkEmpty() {
+	r.mu.Lock()
+	recs := slices.Clone(r.recordings)
+	r.mu.Unlock()
+	r.endIfEmpty(recs...)
 }
 
 func (r *Room) attach(channelID string, a attachment) {
@@ -179,7 +206,7 @@ func (r *Room) takeUp(t recorder.Track) (id string) {
 	return ids[0]
 }
 
-// close ends the room; see [Kit.CloseRoom].
+// close ends the room; see [Kit.CloseRoom]. Only the first call does.
 func (r *Room) close(ctx context.Context, reason StopReason) ([]recorder.Result, error) {
 	r.mu.Lock()
 	if r.state == roomClosed {
@@ -190,15 +217,48 @@ func (r *Room) close(ctx context.Context, reason StopReason) ([]recorder.Result,
 	sessions := slices.Clone(r.sessions)
 	recs := r.own()
 	r.mu.Unlock()
+	defer close(r.closed)
 	defer r.kit.forgetRoom(r)
 
+	r.end()
 	r.dismissAll(ctx, sessions)
-	results := endAll(ctx, recs, reason)
-	errs := make([]error, len(results))
-	for i, result := range results {
+	r.results = endAll(ctx, recs, reason)
+	errs := make([]error, len(r.results))
+	for i, result := range r.results {
 		errs[i] = resultError(result)
 	}
-	return results, errors.Join(errs...)
+	r.err = errors.Join(errs...)
+	r.awaitStarts(ctx)
+	return r.results, r.err
+}
+
+// awaitStarts waits for recordings that were being started, which have been told
+// to give up: not from inside a handler, which may be one of them.
+func (r *Room) awaitStarts(ctx context.Context) {
+	if isInside(ctx) {
+		return
+	}
+	ctx, cancel := guard.Outlive(ctx, sourceGrace)
+	defer cancel()
+	_, err := guard.Within(ctx, sourcePatience, func() (struct{}, error) { r.starting.Wait(); return struct{}{}, nil }, nil)
+	if err != nil {
+		r.log.Error("a recording that was being started does not give up", "error", err)
+	}
+}
+
+// awaitClosed waits for whoever closes the room, and returns what they get.
+func (r *Room) awaitClosed(ctx context.Context) ([]recorder.Result, error) {
+	if isInside(ctx) {
+		return nil, nil
+	}
+	ctx, cancel := guard.Outlive(ctx, endGrace)
+	defer cancel()
+	select {
+	case <-r.closed:
+		return r.results, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("roomkit: room %q is still being closed: %w", r.id, context.Cause(ctx))
+	}
 }
 
 // currentTracks returns those that are recorded now.

@@ -43,24 +43,25 @@ func (r *Room) prepare(bindings []recorder.Binding) ([]*recording, error) {
 }
 
 func (r *Room) newRecording(b recorder.Binding) *recording {
-	return &recording{room: r, binding: b, recorder: recorder.NameOf(b.Recorder), over: make(chan struct{})}
+	rec := &recording{room: r, binding: b, recorderName: recorder.NameOf(b.Recorder),
+		over: make(chan struct{}), turns: make(chan struct{}, 1)}
+	rec.patience, rec.hurry = context.WithCancel(context.Background())
+	return rec
 }
 
-// start starts recordings, all of them or none.
+// start starts recordings, all of them or none. It ends early, with nothing
+// started, when the room is closed.
 func (r *Room) start(ctx context.Context, recs []*recording) error {
 	if err := r.reserve(recs); err != nil {
 		return err
 	}
-	feeds, err := r.openFeeds(ctx, recs)
+	defer r.starting.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(r.ending, cancel)()
+	tracks, err := r.bringUp(ctx, recs)
 	if err != nil {
 		r.remove(recs)
-		return err
-	}
-	tracks, ok := r.publish(recs, feeds)
-	if !ok {
-		r.remove(recs)
-		stopAll(ctx, feeds)
-		err := fmt.Errorf("%w: %q", ErrRoomClosed, r.id)
 		for _, rec := range recs {
 			rec.fault(err)
 		}
@@ -73,7 +74,25 @@ func (r *Room) start(ctx context.Context, recs []*recording) error {
 			}
 		}
 	}
+	r.endIfEmpty(recs...) // the last one may have left meanwhile
 	return nil
+}
+
+// bringUp asks, starts and publishes recordings.
+func (r *Room) bringUp(ctx context.Context, recs []*recording) ([]*track, error) {
+	feeds, err := r.openFeeds(ctx, recs)
+	if err == nil {
+		if tracks, ok := r.publish(recs, feeds); ok {
+			return tracks, nil
+		}
+		stopAll(context.WithoutCancel(ctx), feeds)
+	}
+	if r.ending.Err() != nil {
+		err = fmt.Errorf("%w: %q", ErrRoomClosed, r.id)
+	} else if err == nil {
+		err = ErrSessionEnded
+	}
+	return nil, err
 }
 
 // reserve enters recordings that are about to start, which takes their names.
@@ -95,7 +114,11 @@ func (r *Room) reserve(recs []*recording) error {
 		}
 		names[name] = true
 	}
+	for _, rec := range recs {
+		rec.met = len(r.sessions) > 0
+	}
 	r.recordings = append(r.recordings, recs...)
+	r.starting.Add(1)
 	return nil
 }
 
@@ -108,28 +131,24 @@ func (r *Room) remove(recs []*recording) {
 // openFeeds starts the recordings one after the other, once nobody refuses any
 // of them; when one fails those before it are stopped.
 func (r *Room) openFeeds(ctx context.Context, recs []*recording) ([]*recorder.Feed, error) {
+	describe := func(rec *recording, err error) error {
+		return fmt.Errorf("roomkit: room %q, recording %q: %w", r.id, rec.binding.Name, err)
+	}
 	for _, rec := range recs {
 		if err := rec.ask(ctx); err != nil {
-			return nil, r.unstarted(rec, err)
+			return nil, describe(rec, err)
 		}
 	}
 	var feeds []*recorder.Feed
 	for _, rec := range recs {
 		f, err := rec.open(ctx)
 		if err != nil {
-			stopAll(ctx, feeds)
-			return nil, r.unstarted(rec, err)
+			stopAll(context.WithoutCancel(ctx), feeds)
+			return nil, describe(rec, err)
 		}
 		feeds = append(feeds, f)
 	}
 	return feeds, nil
-}
-
-// unstarted tells why a recording was not started, and returns that.
-func (r *Room) unstarted(rec *recording, err error) error {
-	err = fmt.Errorf("roomkit: room %q, recording %q: %w", r.id, rec.binding.Name, err)
-	rec.fault(err)
-	return err
 }
 
 // publish makes started recordings visible and returns the tracks that they
@@ -218,7 +237,9 @@ func (r *Room) StopRecording(ctx context.Context, name string) (recorder.Result,
 		return recorder.Result{}, err
 	}
 	result := rec.end(ctx, StopRequested)
-	r.remove([]*recording{rec})
+	if isClosed(rec.over) { // else it is still the room's to wait for
+		r.remove([]*recording{rec})
+	}
 	return result, resultError(result)
 }
 
@@ -282,16 +303,16 @@ func stopAll(ctx context.Context, feeds []*recorder.Feed) {
 	all.Wait()
 }
 
-// endIfEmpty ends the recordings that are to end with the last of those who were
-// there.
-func (r *Room) endIfEmpty() {
+// endIfEmpty ends those of the recordings that are to end with the last of the
+// people who were there.
+func (r *Room) endIfEmpty(recs ...*recording) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state != roomOpen || len(r.sessions)+len(r.leaving) > 0 {
 		return
 	}
-	for _, rec := range r.own() {
-		if rec.binding.Limits.WhenEmpty {
+	for _, rec := range recs {
+		if rec.binding.Limits.WhenEmpty && rec.layer == nil && rec.feed != nil && rec.met {
 			go rec.end(context.Background(), StopEmpty) // whoever has left does not wait for a file
 		}
 	}

@@ -38,6 +38,9 @@ type Session struct {
 	playout     *playout
 	played      *treatment // of what playout has played; nil if there is nothing to do
 
+	starts     context.Context // of its own recordings; ends with the session
+	stopStarts context.CancelFunc
+
 	dialing   context.Context // ends when Join's does, or the session
 	stopDial  context.CancelFunc
 	connected chan struct{} // closed when conn is known
@@ -93,8 +96,8 @@ func newSession(ctx context.Context, id string, r *Room, c *channel, o joinOptio
 		counts:    map[media.Kind]int{},
 	}
 	s.dialing, s.stopDial = context.WithCancel(ctx)
+	s.starts, s.stopStarts = context.WithCancel(context.WithoutCancel(ctx))
 	s.playout = newPlayout(r.kit.clock, s.heard, s.paused)
-	s.played = newPlayoutTreatment(s)
 	return s
 }
 
@@ -133,6 +136,7 @@ func (s *Session) connect() error {
 	close(s.connected)
 	switch {
 	case err == nil && (!ended || bySource):
+		s.room.meet()
 		return nil
 	case err != nil && s.abort():
 		return err
@@ -202,6 +206,7 @@ func (s *Session) abort() bool {
 	s.awaitRequests()
 	s.endLayers(context.Background())
 	s.release()
+	s.room.checkEmpty()
 	return true
 }
 
@@ -225,7 +230,7 @@ func (s *Session) markEnded(err error, bySource bool) bool {
 // played up to now stays, and so does what the backend delivers until it has
 // closed.
 func (s *Session) leave(ctx context.Context) error {
-	defer s.room.endIfEmpty()
+	defer s.room.checkEmpty()
 	defer s.release()
 	s.markEnded(nil, false)
 	s.stopDial()
@@ -252,7 +257,7 @@ func (s *Session) sourceEnded(err error) {
 		s.log.Error("source failed", "error", err)
 	}
 	go func() {
-		defer s.room.endIfEmpty()
+		defer s.room.checkEmpty()
 		defer s.release()
 		ctx, cancel := context.WithTimeout(context.Background(), sourcePatience)
 		defer cancel()
@@ -262,7 +267,7 @@ func (s *Session) sourceEnded(err error) {
 			s.log.Warn("closing an ended source", "error", err)
 		}
 		s.awaitRequests()
-		s.endLayers(context.Background()) // bounded by the bindings' StallTimeout
+		s.endLayers(ctx)
 	}()
 }
 
@@ -287,10 +292,12 @@ func (s *Session) endTracks(discard bool) {
 	tracks, inlets := s.tracks, s.inlets
 	s.tracks, s.inlets = nil, nil
 	s.mu.Unlock()
+	var all sync.WaitGroup // side by side: one whose pipeline hangs delays once
 	for _, n := range inlets {
 		n.ended.Store(true)
-		n.endTreatment()
+		all.Go(n.endTreatment)
 	}
+	all.Wait()
 	for _, t := range tracks {
 		t.end(discard)
 	}
@@ -396,7 +403,7 @@ func (s *Session) endPlayed() {
 	if s.played == nil {
 		return
 	}
-	if _, ok := s.played.end(); !ok { // it was flushed when playout ended
+	if _, ok := s.played.end(treatmentGrace); !ok { // it was flushed when playout ended
 		s.log.Error("the outbound pipeline does not return")
 	}
 }

@@ -12,6 +12,7 @@ type silence struct {
 	begun  time.Duration // of the recording
 	all    quiet
 	tracks map[string]*quiet // by ID; those that have not ended
+	closed bool
 }
 
 // quiet is whether media is missing.
@@ -22,16 +23,16 @@ type quiet struct {
 }
 
 // look tells what is new, and returns when something may be at the earliest.
-func (s *silence) look(now, latest time.Duration, any bool) (next time.Duration) {
-	if s.after < 0 {
+func (s *silence) look(now, latest time.Duration, delivered bool, tracks map[string]time.Duration) (next time.Duration) {
+	if s.after < 0 || s.closed {
 		return never
 	}
-	if !any {
+	if !delivered {
 		latest = s.begun
 	}
 	next = s.judge(&s.all, "", now, max(latest, s.begun))
 	open := map[string]*quiet{}
-	for id, at := range s.rec.feed.TrackActivity() {
+	for id, at := range tracks {
 		q := s.tracks[id]
 		if q == nil {
 			continue // just being added
@@ -49,6 +50,9 @@ func (s *silence) look(now, latest time.Duration, any bool) (next time.Duration)
 	}
 	return next
 }
+
+// close ends it: nothing is told any more.
+func (s *silence) close() { s.closed = true }
 
 // expect begins to watch a track.
 func (s *silence) expect(id string, now time.Duration) { s.tracks[id] = &quiet{from: now} }

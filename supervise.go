@@ -1,7 +1,6 @@
 package roomkit
 
 import (
-	"context"
 	"errors"
 	"math"
 	"sync"
@@ -33,18 +32,17 @@ type supervisor struct {
 	mu      sync.Mutex
 	account account
 	silence silence
-	paused  struct {
-		since time.Duration // of the pause that is cut out now, else never
-		total time.Duration // of those that are over
-	}
+	pauses  []span // that are cut out; the last may still go on
 }
+
+// span is a time on the capture clock.
+type span struct{ from, until time.Duration }
 
 func newSupervisor(rec *recording) *supervisor {
 	s := &supervisor{rec: rec, limits: rec.binding.Limits, begun: rec.room.kit.clock.Now(),
 		done: make(chan struct{}), self: make(chan struct{})}
-	s.account.rec = rec
+	s.account = account{rec: rec, tracks: map[string]*told{}, errs: map[string]bool{}}
 	s.silence = silence{rec: rec, after: rec.binding.QuietAfter, begun: s.begun, tracks: map[string]*quiet{}}
-	s.paused.since = never
 	return s
 }
 
@@ -60,7 +58,7 @@ func (s *supervisor) run(pacer media.Pacer) {
 		if reason != "" {
 			if s.rec.claim() { // else somebody else ends it, and waits for this to return
 				close(s.self)
-				s.rec.conclude(context.Background(), reason) // bounded by the binding's StallTimeout
+				s.rec.conclude(reason)
 			}
 			return
 		}
@@ -68,44 +66,68 @@ func (s *supervisor) run(pacer media.Pacer) {
 	}
 }
 
-// look returns when to look again, or why the recording is to end.
+// look returns when to look again, or why the recording is to end. What is not
+// ours, the recorder, the disk and the observer, is called without the lock.
 func (s *supervisor) look() (next time.Duration, reason StopReason) {
-	if s.rec.feed.Context().Err() != nil {
+	feed := s.rec.feed
+	if feed.Context().Err() != nil {
 		return 0, StopFailed // or it is being ended, and this is not heard
 	}
 	now := s.rec.room.kit.clock.Now()
-	result := s.rec.feed.Report()
-	first, latest, any := s.rec.feed.Activity()
+	result := feed.Report()
+	full := s.overLimit(result)
+	first, latest, delivered := feed.Activity()
+	open := feed.TrackActivity()
 
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.account.update(result)
-	next = now + lookInterval
+	news := s.account.update(result, open)
+	next = min(s.silence.look(now, latest, delivered, open), s.nextLook(now))
+	ends, why := s.endsAt(now, first, latest, delivered)
+	s.mu.Unlock()
+	s.rec.room.kit.observe(news)
+	switch {
+	case full != "":
+		return 0, full
+	case ends <= now:
+		return 0, why
+	}
+	return min(next, ends), ""
+}
+
+func (s *supervisor) nextLook(now time.Duration) time.Duration {
 	if s.limits.MaxSize > 0 {
-		next = now + sizeInterval
+		return now + sizeInterval
 	}
-	next = min(next, s.silence.look(now, latest, any))
-	if reason := s.overLimit(result); reason != "" {
-		return 0, reason
-	}
-	idleSince := s.begun
-	if any {
-		idleSince = max(latest, s.begun)
-	} else {
-		first = now // at the earliest
-	}
-	end := s.lastsUntil(first, now)
-	if end <= now {
-		return 0, StopMaxDuration
-	}
-	next = min(next, end)
+	return now + lookInterval
+}
+
+// endsAt is when the recording ends at the earliest, as far as it is known now,
+// and why.
+func (s *supervisor) endsAt(now, first, latest time.Duration, delivered bool) (at time.Duration, why StopReason) {
+	at = never
 	if d := s.limits.IdleTimeout; d > 0 {
-		if idleSince+d <= now {
-			return 0, StopIdle
+		at, why = s.begun+d, StopIdle
+		if delivered {
+			at = max(latest, s.begun) + d
 		}
-		next = min(next, idleSince+d)
 	}
-	return next, ""
+	if d := s.limits.MaxDuration; d > 0 {
+		if !delivered {
+			first = now // at the earliest
+		}
+		if end := first + d + s.pausedSince(first, now); end < at {
+			at, why = end, StopMaxDuration
+		}
+	}
+	return at, why
+}
+
+// pausedSince is how much of the time from the first sample on was cut out.
+func (s *supervisor) pausedSince(first, now time.Duration) (total time.Duration) {
+	for _, p := range s.pauses {
+		total += max(min(p.until, now)-max(p.from, first), 0)
+	}
+	return total
 }
 
 // overLimit checks what no clock tells.
@@ -117,19 +139,6 @@ func (s *supervisor) overLimit(result recorder.Result) StopReason {
 		return StopDiskSpace
 	}
 	return ""
-}
-
-// lastsUntil is when the longest duration is over at the earliest, as far as it
-// is known now.
-func (s *supervisor) lastsUntil(first, now time.Duration) time.Duration {
-	if s.limits.MaxDuration == 0 {
-		return never
-	}
-	end := first + s.limits.MaxDuration + s.paused.total
-	if s.paused.since != never { // and counting
-		end += max(now-s.paused.since, 0)
-	}
-	return end
 }
 
 // added is told of each track that the recording gets.
@@ -144,28 +153,38 @@ func (s *supervisor) pause(at time.Duration, mode recorder.PauseMode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if mode == recorder.PauseCut {
-		s.paused.since = at
+		s.pauses = append(s.pauses, span{at, never})
 	}
 }
 
 func (s *supervisor) resume(at time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.paused.since != never {
-		s.paused.total += max(at-s.paused.since, 0)
-		s.paused.since = never
+	if n := len(s.pauses); n > 0 {
+		s.pauses[n-1].until = min(s.pauses[n-1].until, at)
 	}
 }
+
+// supervisorPatience bounds, in real time, how long the end of a recording waits
+// for a look at it to be over: all that is not ours in it has bounds of its own.
+const supervisorPatience = 5 * time.Second
 
 // finish tells the last of a recording that has been stopped. On return nothing
 // more is told.
 func (s *supervisor) finish(result recorder.Result) {
 	if !isClosed(s.self) {
-		<-s.done // the feed has ended, which wakes it
+		timer := time.NewTimer(supervisorPatience)
+		defer timer.Stop()
+		select {
+		case <-s.done: // the feed has ended, which wakes it
+		case <-timer.C:
+		}
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.account.close(result)
+	news := s.account.close(result)
+	s.silence.close()
+	s.mu.Unlock()
+	s.rec.room.kit.observe(news)
 }
 
 // start begins the goroutine.

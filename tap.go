@@ -37,19 +37,27 @@ func (t *tap) AddTrack(bt backend.Track) (backend.TrackSink, error) {
 		return nil, err
 	}
 	n := &inlet{session: s}
-	s.mu.Lock()
-	if s.ended {
-		s.mu.Unlock()
-		return nil, backend.ErrEnded
-	}
 	treated := s.channel.treats(bt.Kind)
 	if treated { // the recorders get raw media, of a format that is not known yet
 		bt.Audio, bt.Video, bt.Encoded = media.AudioFormat{}, media.VideoFormat{Rate: bt.Video.Rate}, media.EncodedFormat{}
+		build := func(s *Session) *treatment { return newTreatment(s, bt.Kind) }
+		if n.treatment, err = s.buildTreatment(context.Background(), build); err != nil {
+			return nil, err
+		}
+		n.backlog = newBacklog(n.pushTreated)
+	}
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		if n.treatment != nil {
+			n.treatment.end(treatmentGrace)
+		}
+		return nil, backend.ErrEnded
 	}
 	var isNew bool
 	n.track, isNew = s.trackFor(bt)
-	if treated {
-		n.treatment = newTreatment(s, bt.Kind, n.track.asks, n.lost)
+	if n.treatment != nil {
+		n.treatment.asks, n.treatment.lost = n.track.asks, n.lost
 	}
 	s.inlets = append(s.inlets, n)
 	s.mu.Unlock()
@@ -117,8 +125,7 @@ type inlet struct {
 
 	treatment   *treatment // nil if there is nothing to do
 	undecodable sync.Once  // logs the first
-	later       sync.Once  // makes backlog
-	backlog     *backlog   // nil unless pictures are pushed that are treated
+	backlog     *backlog   // of pictures that are pushed; with a treatment
 }
 
 var _ backend.TrackSink = (*inlet)(nil)
@@ -127,16 +134,15 @@ var _ backend.TrackSink = (*inlet)(nil)
 func (n *inlet) Push(s media.Sample) {
 	switch {
 	case !n.accepts(s):
+		s.Release()
 	case n.treatment == nil:
 		n.track.push(s)
+		s.Release()
 	case s.IsPicture():
 		n.pushLater(s)
-		return
 	default:
 		n.pushTreated(s)
-		return
 	}
-	s.Release()
 }
 
 // Wait implements [backend.TrackSink].
@@ -144,19 +150,19 @@ func (n *inlet) Wait(ctx context.Context, s media.Sample) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	var err error
 	switch {
 	case !n.accepts(s):
+		s.Release()
 		if n.ended.Load() {
-			err = backend.ErrEnded
+			return backend.ErrEnded
 		}
+		return nil
 	case n.treatment == nil:
-		err = n.track.wait(ctx, s)
-	default:
-		return n.waitTreated(ctx, s)
+		err := n.track.wait(ctx, s)
+		s.Release()
+		return err
 	}
-	s.Release()
-	return err
+	return n.waitTreated(ctx, s)
 }
 
 // End implements [backend.TrackSink].
@@ -374,6 +380,13 @@ func (t *track) wait(ctx context.Context, s media.Sample) error {
 		}
 	}
 	return nil
+}
+
+// lose counts what has never reached the source, and no sample tells of.
+func (t *track) lose(pieces int) {
+	for _, in := range *t.inputs.Load() {
+		in.Lose(pieces)
+	}
 }
 
 // refuse counts a sample that goes to no recording.

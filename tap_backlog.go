@@ -14,9 +14,10 @@ import (
 type backlog struct {
 	treat func(media.Sample)
 	queue chan media.Sample
-	done  chan struct{} // closed when the goroutine has ended
+	done  chan struct{} // closed when the goroutine has ended, or never begins
 
 	mu     sync.Mutex
+	begun  bool // the goroutine has
 	closed bool
 	missed int // samples dropped since the last that was queued
 }
@@ -30,9 +31,7 @@ const (
 )
 
 func newBacklog(treat func(media.Sample)) *backlog {
-	b := &backlog{treat: treat, queue: make(chan media.Sample, backlogEncoded), done: make(chan struct{})}
-	go b.run()
-	return b
+	return &backlog{treat: treat, queue: make(chan media.Sample, backlogEncoded), done: make(chan struct{})}
 }
 
 func (b *backlog) run() {
@@ -53,6 +52,10 @@ func (b *backlog) push(s media.Sample) bool {
 		select {
 		case b.queue <- s:
 			b.missed = 0
+			if !b.begun {
+				b.begun = true
+				go b.run()
+			}
 			return true
 		default:
 		}
@@ -63,14 +66,17 @@ func (b *backlog) push(s media.Sample) bool {
 }
 
 // close lets what waits be treated, for as long as that may take.
-func (b *backlog) close() {
+func (b *backlog) close(patience time.Duration) {
 	b.mu.Lock()
 	if !b.closed {
 		b.closed = true
 		close(b.queue)
+		if !b.begun {
+			close(b.done)
+		}
 	}
 	b.mu.Unlock()
-	timer := time.NewTimer(treatmentGrace)
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-b.done:
@@ -80,7 +86,6 @@ func (b *backlog) close() {
 
 // pushLater is Push for pictures.
 func (n *inlet) pushLater(s media.Sample) {
-	n.later.Do(func() { n.backlog = newBacklog(n.pushTreated) })
 	if !n.backlog.push(s) {
 		n.track.refuse(recorder.DropPipeline)
 	}

@@ -3,10 +3,13 @@ package roomkit
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/backend"
 	"github.com/roomkit-live/roomkit-go/internal/decode"
+	"github.com/roomkit-live/roomkit-go/internal/guard"
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/pipeline"
 	"github.com/roomkit-live/roomkit-go/recorder"
@@ -19,7 +22,7 @@ import (
 //	sample ─► (decode) ─► chain ─► pieces, nearly always one
 //
 // It is used by one goroutine at a time, even where a backend does not keep to
-// its contract. Nothing of a recorder is called meanwhile.
+// its contract. No sample is given to a recording meanwhile.
 type treatment struct {
 	busy   chan struct{}              // holds a token while it is used: unlike a mutex it can be waited for with a bound
 	chains [2]*pipeline.Chain         // by direction; nil where there is nothing to do
@@ -34,16 +37,19 @@ type treatment struct {
 	add    func(media.Sample)
 	piece  func(media.Sample) // takes what a decoder gives out
 	closed bool
+	// abandoned: the stream has ended while a processor did not return. Whoever
+	// comes back from it frees what there is.
+	abandoned atomic.Bool
 }
 
 // treatmentGrace bounds, in real time, how long the end of a stream waits for a
 // processor that does not return.
 const treatmentGrace = 5 * time.Second
 
-// newTreatment makes the treatment of a stream that a channel's backend delivers.
-// It returns nil if there is nothing to do.
-func newTreatment(s *Session, k media.Kind, asks *keyframes, lost func(int, error)) *treatment {
-	t, of := &treatment{asks: asks, lost: lost}, s.stream(k)
+// newTreatment makes the treatment of a stream that the session's backend
+// delivers. It is nil if there is nothing to do.
+func newTreatment(s *Session, k media.Kind) *treatment {
+	t, of := &treatment{}, s.stream(k)
 	if k.IsPicture() {
 		t.chains[media.Inbound] = working(s.channel.pictures.NewChain(of, s.log))
 	} else {
@@ -58,6 +64,21 @@ func newPlayoutTreatment(s *Session) *treatment {
 	t := &treatment{}
 	t.chains[media.Outbound] = working(s.channel.outbound.NewChain(s.stream(media.KindAudio), s.log))
 	return t.ready()
+}
+
+// buildTreatment makes a treatment. Stages are not ours: no lock is held, and one
+// that does not return costs nobody else anything.
+func (s *Session) buildTreatment(ctx context.Context, build func(*Session) *treatment) (*treatment, error) {
+	t, err := guard.Within(ctx, treatmentGrace, func() (*treatment, error) { return build(s), nil },
+		func(t *treatment, _ error) {
+			if t != nil {
+				t.end(treatmentGrace)
+			}
+		})
+	if err != nil {
+		return nil, fmt.Errorf("roomkit: pipeline of channel %q cannot be made: %w", s.channel.id, err)
+	}
+	return t, nil
 }
 
 // stream describes one of the session's to pipelines.
@@ -91,7 +112,7 @@ func working(c *pipeline.Chain) *pipeline.Chain {
 // pipeline: both are recorded together.
 func (t *treatment) take(s media.Sample) ([]media.Sample, error) {
 	t.busy <- struct{}{}
-	defer func() { <-t.busy }()
+	defer t.leave()
 	if t.closed {
 		s.Release()
 		return nil, backend.ErrEnded
@@ -155,7 +176,7 @@ func (t *treatment) flushPictures() {
 
 func (t *treatment) recycle(list []media.Sample) {
 	t.busy <- struct{}{}
-	defer func() { <-t.busy }()
+	defer t.leave()
 	clear(list)
 	t.spare = list[:0]
 }
@@ -163,7 +184,7 @@ func (t *treatment) recycle(list []media.Sample) {
 // flush returns what is held back, where the stream pauses.
 func (t *treatment) flush() []media.Sample {
 	t.busy <- struct{}{}
-	defer func() { <-t.busy }()
+	defer t.leave()
 	if t.closed {
 		return nil
 	}
@@ -179,18 +200,39 @@ func (t *treatment) flush() []media.Sample {
 }
 
 // end ends the stream and returns what was held back. Where a processor does not
-// return, it is left alone, with what it has.
-func (t *treatment) end() (rest []media.Sample, ok bool) {
-	timer := time.NewTimer(treatmentGrace)
+// return in time, what it has is lost, and freed when it does.
+func (t *treatment) end(patience time.Duration) (rest []media.Sample, ok bool) {
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case t.busy <- struct{}{}:
 	case <-timer.C:
+		t.abandoned.Store(true)
+		select { // it may have returned just now, and not seen that
+		case t.busy <- struct{}{}:
+			t.leave()
+		default:
+		}
 		return nil, false
 	}
-	defer func() { <-t.busy }()
+	defer t.leave()
+	return t.close(), true
+}
+
+// leave gives the treatment free for others.
+func (t *treatment) leave() {
+	if t.abandoned.Load() {
+		for _, piece := range t.close() {
+			piece.Release()
+		}
+	}
+	<-t.busy
+}
+
+// close frees everything and returns what was held back.
+func (t *treatment) close() []media.Sample {
 	if t.closed {
-		return nil, true
+		return nil
 	}
 	t.closed = true
 	t.out = nil
@@ -202,12 +244,15 @@ func (t *treatment) end() (rest []media.Sample, ok bool) {
 			chain.Close()
 		}
 	}
-	return t.out, true
+	return t.out
 }
 
 // treat has hand borrow each piece of what a sample becomes. It takes over the
 // sample's reference, and returns the error of hand if that took nothing.
 func (n *inlet) treat(s media.Sample, hand func(media.Sample) error) error {
+	if s.Encoded != nil && s.Encoded.Lost > 0 { // what it is decoded to does not tell
+		n.track.lose(s.Encoded.Lost)
+	}
 	pieces, err := n.treatment.take(s)
 	if err != nil {
 		n.track.refuse(recorder.DropTrackEnded)
@@ -261,13 +306,12 @@ func (n *inlet) waitTreated(ctx context.Context, s media.Sample) error {
 
 // endTreatment records what was held back.
 func (n *inlet) endTreatment() {
-	if n.backlog != nil {
-		n.backlog.close()
-	}
 	if n.treatment == nil {
 		return
 	}
-	rest, ok := n.treatment.end()
+	begun := time.Now()
+	n.backlog.close(treatmentGrace)
+	rest, ok := n.treatment.end(max(treatmentGrace-time.Since(begun), 0))
 	if !ok {
 		n.session.log.Error("a pipeline does not return; what it holds is lost", "track", n.track.info.ID)
 	}

@@ -45,14 +45,15 @@ type Feed struct {
 	hung      chan struct{}         // closed when a call has taken too long
 	alive     context.Context       // see Context
 	die       context.CancelCauseFunc
-	lagging   atomic.Bool // a call of AddTrack has outlasted addPatience
-	reporting atomic.Bool
+	lagging   atomic.Bool   // a call of AddTrack has outlasted addPatience
+	reporting chan struct{} // holds a token while the recording is asked for its report
 	stopped   chan struct{} // closed when final is there
 
 	mu       sync.Mutex
 	inputs   []*Input
 	stopping bool
 	isHung   bool
+	reported Result // by the recording, last
 	final    Result
 }
 
@@ -69,7 +70,7 @@ func OpenFeed(ctx context.Context, b Binding, log *slog.Logger) (*Feed, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	f := &Feed{binding: b, hung: make(chan struct{}), stopped: make(chan struct{})}
+	f := &Feed{binding: b, hung: make(chan struct{}), stopped: make(chan struct{}), reporting: make(chan struct{}, 1)}
 	f.alive, f.die = context.WithCancelCause(context.Background())
 	f.base = Result{Binding: b.Name, Recorder: NameOf(b.Recorder), Started: time.Now()}
 	var err error
@@ -127,18 +128,15 @@ func (f *Feed) Context() context.Context { return f.alive }
 
 // Activity tells the capture times of the first and the latest sample that any
 // track was offered, and whether there was one.
-func (f *Feed) Activity() (first, latest time.Duration, any bool) {
+func (f *Feed) Activity() (first, latest time.Duration, delivered bool) {
+	var all activity
 	for _, in := range f.snapshot() {
-		a := in.activity()
-		if a.any && (!any || a.first < first) {
-			first = a.first
+		if a := in.activity(); a.any {
+			all.note(a.first)
+			all.note(a.latest)
 		}
-		if a.any && (!any || a.latest > latest) {
-			latest = a.latest
-		}
-		any = any || a.any
 	}
-	return first, latest, any
+	return all.first, all.latest, all.any
 }
 
 // TrackActivity tells, by their ids, when the tracks that have not ended were
@@ -449,26 +447,44 @@ func (f *Feed) Report() Result {
 		return f.final.Clone()
 	default:
 	}
-	var own Result
+	own := f.lastReport()
 	if r, ok := f.recording.(Reporter); ok && !stopping && f.Err() == nil {
 		own = f.ask(r)
 	}
 	return f.assemble(own, nil, running)
 }
 
-// ask calls Reporter.Report, one call at a time.
+// ask calls Reporter.Report, one call at a time, and returns what it said last
+// where it says nothing in time.
 func (f *Feed) ask(r Reporter) Result {
-	if !f.reporting.CompareAndSwap(false, true) {
-		return Result{}
+	timer := time.NewTimer(reportPatience)
+	defer timer.Stop()
+	select {
+	case f.reporting <- struct{}{}:
+	case <-timer.C:
+		return f.lastReport()
 	}
 	own, err := within(context.Background(), reportPatience, "Report", func() (Result, error) {
-		defer f.reporting.Store(false)
-		return r.Report(), nil
+		defer func() { <-f.reporting }()
+		own := r.Report()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.reported = own
+		return own.Clone(), nil
 	}, nil)
 	if errors.Is(err, ErrPanic) {
 		f.fail(err)
 	}
+	if err != nil {
+		return f.lastReport()
+	}
 	return own
+}
+
+func (f *Feed) lastReport() Result {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reported.Clone()
 }
 
 // assemble makes the result of the binding: the recording's own, the feed's

@@ -130,6 +130,14 @@ func (in *Input) Drop(reason DropReason) {
 	in.miss(reason)
 }
 
+// Lose counts pieces that never reached the source, where no sample that is handed
+// over tells of them; see [TrackResult].
+func (in *Input) Lose(pieces int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.result.LostOnTheWay += int64(pieces)
+}
+
 // miss counts a sample that the recorder does not get.
 func (in *Input) miss(reason DropReason) {
 	in.result.Drop(reason, 1)

@@ -11,7 +11,7 @@ type Limits struct {
 	MaxDuration time.Duration `json:"max_duration,omitempty"`
 	// MaxSize is the size of all files, in bytes, at which the recording ends; it
 	// is looked at four times a second, and what comes until then is in the file
-	// too. 0 for no bound.
+	// too. Recorders that are no [Reporter] do not tell it. 0 for no bound.
 	MaxSize int64 `json:"max_size,omitempty"`
 	// IdleTimeout ends a recording that has had no media on any track for so
 	// long, since its start or its latest sample; 0 for never.
@@ -20,8 +20,8 @@ type Limits struct {
 	// start and to go on; 0 for no such bound. A disk that is full all the same
 	// costs what came last, and nothing before.
 	MinFree int64 `json:"min_free,omitempty"`
-	// WhenEmpty ends a recording when the last of those who joined the room has
-	// left.
+	// WhenEmpty ends a recording of a room when the last of those who joined has
+	// left. Recordings of one session end with it anyway.
 	WhenEmpty bool `json:"when_empty,omitempty"`
 }
 

@@ -4,7 +4,8 @@ import "time"
 
 // An Observer is told now and then how the tracks of recordings are doing: for
 // metrics, such as package recorder/prom makes of it. Observe is called from
-// several goroutines and must not wait.
+// several goroutines and should not wait: one that takes longer than a second, or
+// panics, is not called again.
 type Observer interface {
 	Observe(o Observation)
 }
@@ -16,7 +17,8 @@ type Observation struct {
 	Room, Recording, ID, Recorder string
 	Track                         Track
 	Codec                         string
-	// Last says that there will be no more of the track in this recording.
+	// Last says that the track has ended in this recording; who returns begins
+	// anew.
 	Last bool
 
 	// What has come since the observation before; see [TrackResult].
@@ -52,4 +54,10 @@ func Observe(before, now TrackResult) Observation {
 		}
 	}
 	return o
+}
+
+// IsEmpty reports whether nothing has come and nothing waits.
+func (o Observation) IsEmpty() bool {
+	return o.SamplesIn == 0 && o.SamplesWritten == 0 && o.LostOnTheWay == 0 && o.KeyframeRequests == 0 &&
+		o.Bytes == 0 && len(o.Dropped) == 0 && o.SamplesQueued == 0 && o.BytesQueued == 0
 }

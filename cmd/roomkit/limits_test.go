@@ -84,3 +84,14 @@ func TestSessionFiles(t *testing.T) {
 		}
 	}
 }
+
+// What was asked for and cannot be had is a failure, and the room's file is there
+// all the same.
+func TestSessionFilesThatCannotBe(t *testing.T) {
+	judge.Need(t, "ffmpeg")
+	code, stdout, stderr := execute(t, "record", "--fast", "--output", t.TempDir(), "--participant", "ann=test", "--duration", "1", "--wav", "/proc/nowhere")
+	if code != exitFailed || !strings.Contains(stderr, "of ann") || !strings.Contains(stderr, "/proc/nowhere") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+	judge.DecodesClean(t, strings.TrimSpace(stdout))
+}

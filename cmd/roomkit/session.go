@@ -29,9 +29,11 @@ type session struct {
 	log     *slog.Logger
 	layers  layers
 	kit     *roomkit.Kit
-	start   chan struct{}      // closed when files and patterns may begin
-	ended   chan struct{}      // closed when the recording has
-	reason  roomkit.StopReason // why, valid once ended is closed
+	start   chan struct{} // closed when files and patterns may begin
+	ended   chan struct{} // closed when the recording has
+	// Valid once ended is closed:
+	reason    roomkit.StopReason // why
+	unstarted []error            // of sources' own recordings
 	// patternsOnly: all sources end by themselves when the duration is over.
 	patternsOnly bool
 }
@@ -48,6 +50,7 @@ func (s *session) record(ctx context.Context, people []participant, b recorder.B
 	pacer := s.clock.NewPacer()
 	defer pacer.Close()
 	defer s.kit.Close(context.WithoutCancel(ctx))
+	go s.follow(s.kit.Subscribe())
 	room, err := s.kit.CreateRoom(ctx, s.command.Room)
 	if err != nil {
 		return outcome{}, err
@@ -64,7 +67,6 @@ func (s *session) record(ctx context.Context, people []participant, b recorder.B
 			s.patternsOnly = s.patternsOnly && src.pattern()
 		}
 	}
-	go s.follow(s.kit.Subscribe())
 	if err := room.StartRecording(ctx, b); err != nil {
 		return outcome{}, err
 	}
@@ -90,6 +92,10 @@ func (s *session) follow(events *roomkit.Subscription) {
 				s.reason = e.Reason
 				close(s.ended)
 				return
+			}
+		case roomkit.RecordingError:
+			if e.Session != "" && e.ID == "" { // else its result tells
+				s.unstarted = append(s.unstarted, fmt.Errorf("recording %s of %s: %w", e.Recording, e.Participant, e.Err))
 			}
 		case roomkit.MediaStalled:
 			if e.Track == "" {
@@ -119,8 +125,14 @@ func (s *session) finish(ctx context.Context, room *roomkit.Room, sessions []*ro
 	}
 	done = outcome{room: results[0], reason: s.reason}
 	for _, sess := range sessions {
-		done.sessions = append(done.sessions, sess.Recordings()...)
+		for _, r := range sess.Recordings() {
+			done.sessions = append(done.sessions, r)
+			if r.Err != nil && !errors.Is(r.Err, recorder.ErrNoMedia) {
+				err = errors.Join(err, fmt.Errorf("recording %s of %s: %w", r.Binding, sess.Participant(), r.Err))
+			}
+		}
 	}
+	err = errors.Join(append([]error{err}, s.unstarted...)...)
 	if done.reason == roomkit.StopDiskSpace {
 		err = errors.Join(err, fmt.Errorf("recording ended early: less than --min-free is free for %s", s.command.Output))
 	}
