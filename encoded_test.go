@@ -138,10 +138,6 @@ func TestLentDataComesBack(t *testing.T) {
 	}
 }
 
-type processor func(media.Sample) (media.Sample, error)
-
-func (p processor) Process(s media.Sample) (media.Sample, error) { return p(s) }
-
 // The recorder that writes files asks the source of pictures for a keyframe: as
 // it begins in mid-stream, after a loss, and the new source of who returns.
 func TestRecorderAsksForKeyframes(t *testing.T) {

@@ -11,15 +11,5 @@ import (
 // be safe for concurrent use, and keeps no state of a stream; a stage of one's
 // own does, see [pipeline.Processor].
 func Func(f func(media.Sample) (media.Sample, error)) Stage {
-	return func(pipeline.Stream) pipeline.Processor { return function(f) }
-}
-
-type function func(media.Sample) (media.Sample, error)
-
-func (f function) Process(s media.Sample, emit func(media.Sample)) error {
-	out, err := f(s)
-	if err == nil {
-		emit(out)
-	}
-	return err
+	return func(pipeline.Stream) pipeline.Processor { return pipeline.Func(f) }
 }
