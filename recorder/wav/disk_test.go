@@ -163,7 +163,7 @@ func TestDiskFails(t *testing.T) {
 			refused := false
 			for _, s := range speech(in, 0, ms(1500)) {
 				if err := w.WriteSample(s); err != nil {
-					if refused = true; !errors.Is(err, c.want) || c.want == nil {
+					if refused = true; !errors.Is(err, c.want) || c.want == nil || !errors.Is(err, recorder.ErrBroken) {
 						t.Fatalf("write: %v", err)
 					}
 				}
@@ -207,6 +207,28 @@ func TestDiskFails(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whoever runs a recording is told when its disk has failed, so that it is ended.
+func TestFeedIsToldOfADiskThatFails(t *testing.T) {
+	trouble.NothingLeft(t)
+	rec, _ := onDisks(t, wav.Options{}, trouble.Capacity(20_000, false))
+	feed, err := recorder.OpenFeed(t.Context(), recorder.Binding{Recorder: rec, Config: recorder.Config{Storage: t.TempDir()}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	track, at := feed.AddTrack(voice), time.Duration(0)
+	waitFor(t, "word of the disk", func() bool {
+		track.Push(spoken(in, at, testRate/50))
+		at += 20 * time.Millisecond
+		return feed.Context().Err() != nil
+	})
+	if err := context.Cause(feed.Context()); !errors.Is(err, syscall.ENOSPC) || !errors.Is(err, recorder.ErrBroken) {
+		t.Errorf("the cause is %v", err)
+	}
+	if result := feed.Stop(t.Context()); !errors.Is(result.Err, syscall.ENOSPC) || strings.Count(result.Err.Error(), "no space") != 1 {
+		t.Errorf("stop: %v", result.Err)
 	}
 }
 

@@ -179,10 +179,15 @@ func (r *Recording) fail(err error) {
 	if r.err != nil {
 		return
 	}
-	r.err = err
+	r.err = brokenError{err}
 	r.backlog.done(r.backlog.take())
 	r.options.Logger.Error("wav: recording has failed; what is in its files stays valid", "recording", r.id, "error", err)
 }
+
+// brokenError says what has broken a recording, and is [recorder.ErrBroken].
+type brokenError struct{ error }
+
+func (e brokenError) Unwrap() []error { return []error{e.error, recorder.ErrBroken} }
 
 func (r *Recording) failure() error {
 	r.mu.Lock()
