@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -138,6 +139,24 @@ func TestTracksThatAreRefused(t *testing.T) {
 	}
 	if result, err := r.Stop(t.Context()); !errors.Is(err, recorder.ErrStopped) || result.Path == "" {
 		t.Errorf("stopped again: %v, %q", err, result.Path)
+	}
+}
+
+// Once the files are finished everybody gets the same result, whatever they have
+// time for.
+func TestResultStays(t *testing.T) {
+	r := start(t, newRecorder(t, wav.Options{}), recorder.Config{})
+	write(t, addTrack(t, r, voice), speech(in, 0, ms(300))...)
+	want := stop(t, r)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 { // of two channels that are ready select takes any
+		if got, err := r.Stop(ended); !errors.Is(err, recorder.ErrStopped) || !reflect.DeepEqual(got, want) {
+			t.Fatalf("stopped again: %+v, %v", got, err)
+		}
+	}
+	if got := r.(recorder.Reporter).Report(); !reflect.DeepEqual(got, want) {
+		t.Errorf("reports %+v, want %+v", got, want)
 	}
 }
 
