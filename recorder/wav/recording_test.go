@@ -1,6 +1,7 @@
 package wav_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -337,6 +339,41 @@ func TestOpusAndAACAreDecoded(t *testing.T) {
 			t.Errorf("%s: %.2f Hz at %.3f, %.0f dB", codec, hz, a, db)
 		}
 	}
+}
+
+// A sample that is damaged in its middle is decoded to two pieces, and is one
+// sample all the same, be it written or lost.
+func TestSampleOfSeveralPiecesIsOne(t *testing.T) {
+	c := clip.Encode(t, "aac", clip.Options{Seconds: 2})
+	f := &media.EncodedFormat{Codec: media.AAC, Packing: media.ADTS, Rate: c.Rate, Channels: c.Channels}
+	for name, fault := range map[string]trouble.Fault{"written": nil, "lost": trouble.FailFrom(0, 0, syscall.EIO)} {
+		rec, _ := onDisks(t, wav.Options{}, fault)
+		r := start(t, rec, recorder.Config{})
+		w := addTrack(t, r, voice)
+		const samples = 10
+		for i := range samples {
+			frames := c.Samples[3*i : 3*i+3]
+			damaged := bytes.Repeat([]byte{0xFF}, len(frames[1].Data))
+			data := slices.Concat(adts(c.Extra, frames[0].Data), adts(c.Extra, damaged), adts(c.Extra, frames[2].Data))
+			at := time.Second + time.Duration(frames[0].PTS)*time.Second/time.Duration(c.Timescale)
+			write(t, w, media.Sample{Time: at, Encoded: &media.Encoded{Format: f, Data: data}})
+		}
+		result, err := r.Stop(t.Context())
+		if !errors.Is(err, map[string]error{"lost": syscall.EIO}[name]) {
+			t.Errorf("%s: stop: %v", name, err)
+		}
+		balanced(t, result)
+		tr := result.Tracks[0]
+		if is := tr.SamplesWritten > 0; tr.SamplesIn != samples || is != (fault == nil) {
+			t.Errorf("%s: %d came, %d written, dropped %v", name, tr.SamplesIn, tr.SamplesWritten, tr.Dropped)
+		}
+	}
+}
+
+// adts puts an ADTS header before a frame of AAC-LC.
+func adts(config, frame []byte) []byte {
+	rate, channels, n := config[0]&7<<1|config[1]>>7, config[1]>>3&15, len(frame)+7
+	return append([]byte{0xFF, 0xF1, 1<<6 | rate<<2 | channels>>2, channels<<6 | byte(n>>11), byte(n >> 3), byte(n<<5) | 0x1F, 0xFC}, frame...)
 }
 
 // Once it runs, a recording leaves the garbage collector nothing to do.
