@@ -307,6 +307,25 @@ func TestDiskHangs(t *testing.T) {
 	}
 }
 
+// A system writes on into a file that has been removed; the result tells of it.
+func TestDirectoryIsRemoved(t *testing.T) {
+	trouble.NothingLeft(t)
+	dir := filepath.Join(t.TempDir(), "gone")
+	r := start(t, newRecorder(t, wav.Options{}), recorder.Config{Storage: dir})
+	w := addTrack(t, r, voice)
+	write(t, w, speech(in, 0, ms(1000))...)
+	begun(t, r)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	write(t, w, speech(in, ms(1000), ms(1500))...)
+	result, err := r.Stop(t.Context())
+	if !errors.Is(err, fs.ErrNotExist) || !errors.Is(result.Err, fs.ErrNotExist) {
+		t.Errorf("stop: %v, in the result %v", err, result.Err)
+	}
+	balanced(t, result)
+}
+
 // What had not reached the disk when that failed is lost, and counted.
 func TestBacklogIsLostWithTheDisk(t *testing.T) {
 	var fails atomic.Bool

@@ -109,7 +109,17 @@ func createFile(path string) (disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return systemFile{f}, nil
+}
+
+// systemFile is a file of the system. Until it is closed, that takes what is
+// written into it even if it has been removed.
+type systemFile struct{ *os.File }
+
+// Close closes the file, and tells if nobody can find it.
+func (f systemFile) Close() error {
+	_, err := os.Lstat(f.Name())
+	return errors.Join(err, f.File.Close())
 }
 
 // isFree reports whether there is nothing under a name.
