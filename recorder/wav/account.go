@@ -2,6 +2,7 @@ package wav
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/roomkit-live/roomkit-go/recorder"
@@ -18,6 +19,9 @@ type account struct {
 	laid   share // in the backlog
 	way    share // at the writer
 	done   share // in the files
+	// extra are pieces that samples were decoded to beyond one each. Drops and
+	// shares count those as well.
+	extra int64
 }
 
 // share is a part of a track: samples, bytes in files, and from where to where
@@ -66,7 +70,7 @@ func (a *account) note(err error) {
 func (a *account) close() {
 	a.settle(false)
 	a.laid = share{}
-	a.result.Drop(recorder.DropWriteError, a.result.SamplesIn-a.done.samples-a.result.Losses())
+	a.result.Drop(recorder.DropWriteError, a.result.SamplesIn+a.extra-a.done.samples-a.result.Losses())
 }
 
 // report returns the account so far, with times counted from the origin, a
@@ -74,7 +78,8 @@ func (a *account) close() {
 func (a *account) report(origin int64, rate int) recorder.TrackResult {
 	t := a.result
 	t.Dropped = maps.Clone(t.Dropped)
-	t.SamplesWritten, t.Bytes = max(a.done.samples, 0), a.done.bytes
+	t.SamplesWritten, t.Bytes = max(a.done.samples-a.extra, 0), a.done.bytes
+	a.takeOff(t.Dropped)
 	if rate > 0 && a.done.from != a.done.to {
 		t.First = timeline.TimeOf(max(a.done.from-origin, 0), int64(rate))
 		t.Last = timeline.TimeOf(max(a.done.to-origin, 0), int64(rate))
@@ -83,6 +88,19 @@ func (a *account) report(origin int64, rate int) recorder.TrackResult {
 		t.Gaps = timeline.GapsFrom(timeline.TimeOf(origin, int64(rate)), t.Gaps)
 	}
 	return t
+}
+
+// takeOff takes those extra pieces off a track's drops that are not among what
+// is written, or will be.
+func (a *account) takeOff(dropped map[recorder.DropReason]int64) {
+	over := a.extra - a.done.samples - a.way.samples - a.laid.samples
+	for _, reason := range slices.Sorted(maps.Keys(dropped)) {
+		if n := min(dropped[reason], over); n > 0 {
+			dropped[reason] -= n
+			over -= n
+		}
+	}
+	maps.DeleteFunc(dropped, func(_ recorder.DropReason, n int64) bool { return n == 0 })
 }
 
 // measure keeps what a timeline has measured.

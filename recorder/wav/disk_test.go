@@ -213,6 +213,28 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
+// Whoever runs a recording is told when its disk has failed, so that it is ended.
+func TestFeedIsToldOfADiskThatFails(t *testing.T) {
+	trouble.NothingLeft(t)
+	rec, _ := onDisks(t, wav.Options{}, trouble.Capacity(20_000, false))
+	feed, err := recorder.OpenFeed(t.Context(), recorder.Binding{Recorder: rec, Config: recorder.Config{Storage: t.TempDir()}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	track, at := feed.AddTrack(voice), time.Duration(0)
+	waitFor(t, "word of the disk", func() bool {
+		track.Push(spoken(in, at, testRate/50))
+		at += 20 * time.Millisecond
+		return feed.Context().Err() != nil
+	})
+	if err := context.Cause(feed.Context()); !errors.Is(err, syscall.ENOSPC) || !errors.Is(err, recorder.ErrBroken) {
+		t.Errorf("the cause is %v", err)
+	}
+	if result := feed.Stop(t.Context()); !errors.Is(result.Err, syscall.ENOSPC) || strings.Count(result.Err.Error(), "no space") != 1 {
+		t.Errorf("stop: %v", result.Err)
+	}
+}
+
 // A real disk that is full; what is there plays.
 func TestFullDisk(t *testing.T) {
 	judge.Need(t, "sox", "ffmpeg")
@@ -286,6 +308,25 @@ func TestDiskHangs(t *testing.T) {
 	if got := result.Tracks[0].SamplesWritten; got < wav.MostWaiting/testRate {
 		t.Errorf("%d written", got)
 	}
+}
+
+// A system writes on into a file that has been removed; the result tells of it.
+func TestDirectoryIsRemoved(t *testing.T) {
+	trouble.NothingLeft(t)
+	dir := filepath.Join(t.TempDir(), "gone")
+	r := start(t, newRecorder(t, wav.Options{}), recorder.Config{Storage: dir})
+	w := addTrack(t, r, voice)
+	write(t, w, speech(in, 0, ms(1000))...)
+	begun(t, r)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	write(t, w, speech(in, ms(1000), ms(1500))...)
+	result, err := r.Stop(t.Context())
+	if !errors.Is(err, fs.ErrNotExist) || !errors.Is(result.Err, fs.ErrNotExist) {
+		t.Errorf("stop: %v, in the result %v", err, result.Err)
+	}
+	balanced(t, result)
 }
 
 // What had not reached the disk when that failed is lost, and counted.

@@ -48,8 +48,8 @@ type file struct {
 // chunk bounds how much is read and written at once, in values.
 const chunk = 16 << 10
 
-// open makes the file, with a header. Its name is made to last behind that,
-// so that it is valid as soon as anybody can see it.
+// open makes the file, with a header. Its name is made to last behind that: what
+// is found after a power loss is a file that is valid.
 func (f *file) open(h *header) error {
 	d, err := f.create(f.path)
 	if err != nil {

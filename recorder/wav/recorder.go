@@ -15,12 +15,14 @@
 //
 // # What a crash costs
 //
-// The header is valid at all times and never claims more than is there. It is
-// updated at least every 100 ms, and after each sync. So a file plays with no
-// repair step whatever happens: a process that is killed loses what came in the
-// last tenths of a second, a power loss what came since the last sync. That is
-// why files have their final names from the start. The first second is special:
-// until time zero is decided nothing is written.
+// The header is valid at all times and never claims more than was written before
+// it, every 100 ms. So a file plays with no repair step whatever happens: a
+// process that is killed loses what came in the last tenths of a second, a power
+// loss what came since the last sync. That is why files have their final names
+// from the start. Of what a power loss took the header may have reached the disk
+// and claim up to a sync's interval more than is there; players stop where the
+// file ends. The first second is special: until time zero is decided nothing is
+// written.
 package wav
 
 import (
@@ -109,7 +111,17 @@ func createFile(path string) (disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return systemFile{f}, nil
+}
+
+// systemFile is a file of the system. Until it is closed, that takes what is
+// written into it even if it has been removed.
+type systemFile struct{ *os.File }
+
+// Close closes the file, and tells if nobody can find it.
+func (f systemFile) Close() error {
+	_, err := os.Lstat(f.Name())
+	return errors.Join(err, f.File.Close())
 }
 
 // isFree reports whether there is nothing under a name.

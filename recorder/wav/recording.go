@@ -200,7 +200,9 @@ func (r *Recording) Stop(ctx context.Context) (recorder.Result, error) {
 	select {
 	case <-r.stopped:
 	case <-ctx.Done():
-		return r.Report(), fmt.Errorf("wav: files are not finished yet: %w", ctx.Err())
+		if !r.isFinished() {
+			return r.Report(), fmt.Errorf("wav: files are not finished yet: %w", ctx.Err())
+		}
 	}
 	if again {
 		return r.result.Clone(), recorder.ErrStopped
@@ -225,8 +227,7 @@ func (r *Recording) finish() {
 		t.account.close()
 	}
 	r.mu.Unlock()
-	r.result = r.Report()
-	r.result.Err = r.err
+	r.result = r.report()
 	r.result.Parts = r.parts()
 	if len(r.result.Parts) > 0 {
 		r.result.Path = r.result.Parts[0].Path
@@ -246,9 +247,27 @@ func (r *Recording) parts() (parts []recorder.Part) {
 	return parts
 }
 
+// isFinished reports whether result is valid.
+func (r *Recording) isFinished() bool {
+	select {
+	case <-r.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Report implements [recorder.Reporter]. What is on its way to the disk is
-// neither written nor dropped; Path and Parts are those of finished files.
+// neither written nor dropped. Path and Parts are there when the files are
+// finished.
 func (r *Recording) Report() recorder.Result {
+	if r.isFinished() {
+		return r.result.Clone()
+	}
+	return r.report()
+}
+
+func (r *Recording) report() recorder.Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	result := recorder.Result{Recorder: "wav", ID: r.id, Format: "wav", Started: r.started, Size: r.size, Err: r.err}

@@ -1,6 +1,7 @@
 package wav_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,9 +10,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -138,6 +141,24 @@ func TestTracksThatAreRefused(t *testing.T) {
 	}
 	if result, err := r.Stop(t.Context()); !errors.Is(err, recorder.ErrStopped) || result.Path == "" {
 		t.Errorf("stopped again: %v, %q", err, result.Path)
+	}
+}
+
+// Once the files are finished everybody gets the same result, whatever they have
+// time for.
+func TestResultStays(t *testing.T) {
+	r := start(t, newRecorder(t, wav.Options{}), recorder.Config{})
+	write(t, addTrack(t, r, voice), speech(in, 0, ms(300))...)
+	want := stop(t, r)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 { // of two channels that are ready select takes any
+		if got, err := r.Stop(ended); !errors.Is(err, recorder.ErrStopped) || !reflect.DeepEqual(got, want) {
+			t.Fatalf("stopped again: %+v, %v", got, err)
+		}
+	}
+	if got := r.(recorder.Reporter).Report(); !reflect.DeepEqual(got, want) {
+		t.Errorf("reports %+v, want %+v", got, want)
 	}
 }
 
@@ -318,6 +339,41 @@ func TestOpusAndAACAreDecoded(t *testing.T) {
 			t.Errorf("%s: %.2f Hz at %.3f, %.0f dB", codec, hz, a, db)
 		}
 	}
+}
+
+// A sample that is damaged in its middle is decoded to two pieces, and is one
+// sample all the same, be it written or lost.
+func TestSampleOfSeveralPiecesIsOne(t *testing.T) {
+	c := clip.Encode(t, "aac", clip.Options{Seconds: 2})
+	f := &media.EncodedFormat{Codec: media.AAC, Packing: media.ADTS, Rate: c.Rate, Channels: c.Channels}
+	for name, fault := range map[string]trouble.Fault{"written": nil, "lost": trouble.FailFrom(0, 0, syscall.EIO)} {
+		rec, _ := onDisks(t, wav.Options{}, fault)
+		r := start(t, rec, recorder.Config{})
+		w := addTrack(t, r, voice)
+		const samples = 10
+		for i := range samples {
+			frames := c.Samples[3*i : 3*i+3]
+			damaged := bytes.Repeat([]byte{0xFF}, len(frames[1].Data))
+			data := slices.Concat(adts(c.Extra, frames[0].Data), adts(c.Extra, damaged), adts(c.Extra, frames[2].Data))
+			at := time.Second + time.Duration(frames[0].PTS)*time.Second/time.Duration(c.Timescale)
+			write(t, w, media.Sample{Time: at, Encoded: &media.Encoded{Format: f, Data: data}})
+		}
+		result, err := r.Stop(t.Context())
+		if !errors.Is(err, map[string]error{"lost": syscall.EIO}[name]) {
+			t.Errorf("%s: stop: %v", name, err)
+		}
+		balanced(t, result)
+		tr := result.Tracks[0]
+		if is := tr.SamplesWritten > 0; tr.SamplesIn != samples || is != (fault == nil) {
+			t.Errorf("%s: %d came, %d written, dropped %v", name, tr.SamplesIn, tr.SamplesWritten, tr.Dropped)
+		}
+	}
+}
+
+// adts puts an ADTS header before a frame of AAC-LC.
+func adts(config, frame []byte) []byte {
+	rate, channels, n := config[0]&7<<1|config[1]>>7, config[1]>>3&15, len(frame)+7
+	return append([]byte{0xFF, 0xF1, 1<<6 | rate<<2 | channels>>2, channels<<6 | byte(n>>11), byte(n >> 3), byte(n<<5) | 0x1F, 0xFC}, frame...)
 }
 
 // Once it runs, a recording leaves the garbage collector nothing to do.

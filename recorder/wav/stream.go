@@ -71,8 +71,8 @@ func (s *stream) write(sample media.Sample) error {
 }
 
 // decoded takes a piece of what is decoded, with its reference. Nearly always
-// there is one of a sample. Each is counted where it is laid out, so another is
-// taken off again.
+// there is one of a sample. Each is counted where it is laid out, so it is noted
+// which are too many.
 func (s *stream) decoded(piece media.Sample) {
 	defer piece.Release()
 	s.pieces++
@@ -91,7 +91,7 @@ func (s *stream) decoded(piece media.Sample) {
 		s.track.account.note(err)
 		return
 	}
-	s.track.account.done.samples--
+	s.track.account.extra++
 }
 
 // layOut takes audio captured at a time on the capture clock.

@@ -40,7 +40,7 @@ func newTrack(r *Recording, t recorder.Track) *track {
 // that is 4 MiB behind. Audio of a direction that is not recorded is counted as
 // [recorder.DropNotWanted]. Errors: [recorder.ErrTrackEnded]; one that wraps
 // those of package media for samples that cannot be; that of the disk, once it
-// has failed.
+// has failed, which wraps [recorder.ErrBroken].
 func (t *track) WriteSample(s media.Sample) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -14,7 +14,7 @@ const writeInterval = 100 * time.Millisecond
 
 // writer is the one goroutine of a recording that touches its files. In each
 // pass it adds the backlog to all of them, then syncs them if that is due, then
-// tells of it in the headers: so those never claim more than there is.
+// tells of it in the headers: so those never claim more than was written.
 type writer struct {
 	recording *Recording
 	wake      chan struct{} // there is much to write
