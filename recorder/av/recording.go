@@ -188,12 +188,23 @@ func (r *Recording) Stop(ctx context.Context) (recorder.Result, error) {
 	select {
 	case <-r.stopped:
 	case <-ctx.Done():
-		return r.Report(), fmt.Errorf("av: file is not finished yet: %w", ctx.Err())
+		if !r.isStopped() { // else it is by now, however short the time was
+			return r.Report(), fmt.Errorf("av: file is not finished yet: %w", ctx.Err())
+		}
 	}
 	if again {
 		return r.result.Clone(), recorder.ErrStopped
 	}
 	return r.result.Clone(), r.result.Err
+}
+
+func (r *Recording) isStopped() bool {
+	select {
+	case <-r.stopped:
+		return true
+	default:
+		return false
+	}
 }
 
 // finish ends the lanes, the muxer and the files, in this order.

@@ -649,3 +649,16 @@ func TestStartImmediate(t *testing.T) {
 		}
 	}
 }
+
+// A recording that is finished has one result, also for who is in a hurry.
+func TestStopAgainInAHurry(t *testing.T) {
+	r := start(t, recorder.Config{})
+	_, _ = r.Stop(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		if _, err := r.Stop(ctx); !errors.Is(err, recorder.ErrStopped) {
+			t.Fatal(err)
+		}
+	}
+}

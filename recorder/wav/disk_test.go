@@ -394,3 +394,26 @@ func TestNothingIsOverwritten(t *testing.T) {
 		}
 	}
 }
+
+// A stamp of another epoch costs its own sample, and not the recording.
+func TestStampOfAnotherEpoch(t *testing.T) {
+	rec := newRecorder(t, wav.Options{})
+	r := start(t, rec, recorder.Config{Storage: t.TempDir()})
+	w := addTrack(t, r, voice)
+	for i, s := range speech(in, 0, ms(1000)) {
+		if i%10 == 5 {
+			wild := s
+			wild.Time, wild.Direction = time.Duration(time.Now().UnixNano()), media.Outbound
+			if err := w.WriteSample(wild); !errors.Is(err, media.ErrPayload) {
+				t.Fatalf("a stamp of now, in nanoseconds since 1970: %v", err)
+			}
+		}
+		if err := w.WriteSample(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := r.Stop(t.Context())
+	if err != nil || result.Duration != time.Second || result.Tracks[0].SamplesWritten != 50 {
+		t.Errorf("%v: %v of audio, %+v", err, result.Duration, result.Tracks)
+	}
+}

@@ -82,6 +82,7 @@ const (
 	lowestRate          = 8000
 	highestRate         = 192_000
 	defaultSyncInterval = 250 * time.Millisecond
+	longestSync         = time.Hour
 )
 
 var (
@@ -121,6 +122,9 @@ func (o Options) validate() error {
 	}
 	if err := oneOf("Channels", o.Channels, ways); err != nil {
 		return err
+	}
+	if o.SyncInterval > longestSync {
+		return &recorder.ConfigError{Field: "SyncInterval", Value: o.SyncInterval, Allowed: fmt.Sprintf("up to %v; negative for only at the end", longestSync)}
 	}
 	return oneOf("Sample", o.Sample, sampleFormats)
 }

@@ -40,6 +40,7 @@ func TestWrongOptions(t *testing.T) {
 		"channels": {wav.Options{Channels: "quad"}, []string{"Channels", `"quad"`, "mixed, separate, stereo, all"}},
 		"rate":     {wav.Options{Rate: 4000}, []string{"Rate", "4000", "8000 to 192000"}},
 		"high":     {wav.Options{Rate: 192001}, []string{"Rate", "192001"}},
+		"sync":     {wav.Options{SyncInterval: 2 * time.Hour}, []string{"SyncInterval", "2h0m0s", "1h0m0s"}},
 		"sample":   {wav.Options{Sample: "u8"}, []string{"Sample", `"u8"`, "s16, s24, s32, f32"}},
 	} {
 		_, err := wav.NewRecorder(c.o)

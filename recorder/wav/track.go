@@ -3,6 +3,7 @@ package wav
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
@@ -56,6 +57,9 @@ func (t *track) WriteSample(s media.Sample) error {
 	if s.Direction > media.Outbound {
 		return fmt.Errorf("wav: %w: direction %d", media.ErrFormat, s.Direction)
 	}
+	if err := t.recording.reaches(s.Time); err != nil {
+		return err
+	}
 	if wanted, err := t.offer(s.Direction); !wanted {
 		return err
 	}
@@ -64,6 +68,21 @@ func (t *track) WriteSample(s media.Sample) error {
 		return err
 	}
 	t.goOn(s)
+	return nil
+}
+
+// reach is how far from the latest audio a stamp may be: no session has such a
+// pause, and one of another epoch or unit would make a file of petabytes, which no
+// disk takes.
+const reach = 1000 * time.Hour
+
+// reaches refuses a stamp that cannot be meant.
+func (r *Recording) reaches(at time.Duration) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if latest := r.origin.zero + r.origin.latest; r.origin.begun && (at < latest-reach || at > latest+reach) {
+		return fmt.Errorf("wav: %w: capture time %v (allowed: within %v of %v, the latest so far)", media.ErrPayload, at, reach, latest)
+	}
 	return nil
 }
 
