@@ -47,6 +47,7 @@ type Feed struct {
 	die       context.CancelCauseFunc
 	lagging   atomic.Bool   // a call of AddTrack has outlasted addPatience
 	reporting chan struct{} // holds a token while the recording is asked for its report
+	askedAt   atomic.Int64  // since when, in Unix nanoseconds
 	stopped   chan struct{} // closed when final is there
 
 	mu       sync.Mutex
@@ -457,11 +458,7 @@ func (f *Feed) Report() Result {
 // ask calls Reporter.Report, one call at a time, and returns what it said last
 // where it says nothing in time.
 func (f *Feed) ask(r Reporter) Result {
-	timer := time.NewTimer(reportPatience)
-	defer timer.Stop()
-	select {
-	case f.reporting <- struct{}{}:
-	case <-timer.C:
+	if !f.awaitTurn() {
 		return f.lastReport()
 	}
 	own, err := within(context.Background(), reportPatience, "Report", func() (Result, error) {
@@ -479,6 +476,25 @@ func (f *Feed) ask(r Reporter) Result {
 		return f.lastReport()
 	}
 	return own
+}
+
+// awaitTurn waits for the call that is being made, as long as that one may take:
+// who comes when it has hung for long does not wait.
+func (f *Feed) awaitTurn() bool {
+	left := reportPatience - time.Since(time.Unix(0, f.askedAt.Load()))
+	timer := time.NewTimer(max(left, 0))
+	defer timer.Stop()
+	select {
+	case f.reporting <- struct{}{}:
+	default:
+		select {
+		case f.reporting <- struct{}{}:
+		case <-timer.C:
+			return false
+		}
+	}
+	f.askedAt.Store(time.Now().UnixNano())
+	return true
 }
 
 func (f *Feed) lastReport() Result {
