@@ -225,3 +225,28 @@ func TestLayerCopiesEncodedPictures(t *testing.T) {
 	}
 	wantPlays(t, r.Path, 2*time.Second)
 }
+
+// A session that has nothing for a layer is not one whose media has stalled.
+func TestLayerWithoutTracksIsNotSilent(t *testing.T) {
+	clock := media.NewVirtualClock()
+	kit := roomkit.New(roomkit.WithClock(clock))
+	b := &fakeBackend{tracks: []backend.Track{mic}}
+	if err := kit.RegisterChannel(roomkit.NewAudioVideoChannel("ch", b,
+		roomkit.WithVoiceRecorder(recorder.Binding{Recorder: &recorder.Mock{}, Name: "voice"}),
+		roomkit.WithVideoRecorder(recorder.Binding{Recorder: &recorder.Mock{}, Name: "video"}))); err != nil {
+		t.Fatal(err)
+	}
+	events := kit.Subscribe()
+	must(kit.CreateRoom(t.Context(), "room"))(t)
+	must(kit.Join(t.Context(), "room", "ch", roomkit.WithParticipant("ann")))(t)
+	clock.Advance(20 * time.Second)
+	if e := next[roomkit.MediaStalled](t, events); !strings.HasPrefix(e.Recording, "voice/") || e.Participant != "ann" {
+		t.Errorf("event %+v", e)
+	}
+	must(kit.Close(t.Context()))(t)
+	for e := range events.Events() {
+		if e, ok := e.(roomkit.MediaStalled); ok && strings.HasPrefix(e.Recording, "video/") {
+			t.Errorf("event %+v", e)
+		}
+	}
+}

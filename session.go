@@ -204,7 +204,9 @@ func (s *Session) abort() bool {
 	s.markEnded(nil, false)
 	s.endTracks(true)
 	s.awaitRequests()
-	s.endLayers(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), sourcePatience)
+	defer cancel()
+	s.endLayers(ctx)
 	s.release()
 	s.room.checkEmpty()
 	return true

@@ -24,7 +24,7 @@ type quiet struct {
 
 // look tells what is new, and returns when something may be at the earliest.
 func (s *silence) look(now, latest time.Duration, delivered bool, tracks map[string]time.Duration) (next time.Duration) {
-	if s.after < 0 || s.closed {
+	if s.after < 0 || s.closed || s.rec.layer != nil && len(s.tracks) == 0 { // a session may have nothing for a layer
 		return never
 	}
 	if !delivered {

@@ -28,15 +28,17 @@ type treatment struct {
 	chains [2]*pipeline.Chain         // by direction; nil where there is nothing to do
 	lost   func(samples int, e error) // told of encoded samples that give nothing
 
-	audio  [2]decode.Audio // by direction
-	video  *decode.Video   // nil until encoded pictures come
-	asks   *keyframes      // nil if the source cannot be asked
-	codec  media.Codec     // of video
-	out    []media.Sample  // what the sample that is treated has become
-	spare  []media.Sample  // room for the next one's
-	add    func(media.Sample)
-	piece  func(media.Sample) // takes what a decoder gives out
-	closed bool
+	audio [2]decode.Audio // by direction
+	video *decode.Video   // nil until encoded pictures come
+	asks  *keyframes      // nil if the source cannot be asked
+	codec media.Codec     // of video
+	out   []media.Sample  // what the sample that is treated has become
+	spare []media.Sample  // room for the next one's
+	add   func(media.Sample)
+	piece func(media.Sample) // takes what a decoder of audio gives out
+	// decoded: the sample that is being decoded has given something.
+	decoded bool
+	closed  bool
 	// abandoned: the stream has ended while a processor did not return. Whoever
 	// comes back from it frees what there is.
 	abandoned atomic.Bool
@@ -92,7 +94,10 @@ func (t *treatment) ready() *treatment {
 	}
 	t.busy = make(chan struct{}, 1)
 	t.add = func(s media.Sample) { t.out = append(t.out, s) } // bound once: closures allocate
-	t.piece = func(s media.Sample) { t.process(s) }
+	t.piece = func(s media.Sample) {
+		t.decoded = true
+		t.process(s)
+	}
 	return t
 }
 
@@ -142,9 +147,9 @@ func (t *treatment) process(s media.Sample) {
 
 func (t *treatment) decodeAudio(s media.Sample) {
 	defer s.Release()
-	before := len(t.out)
+	t.decoded = false
 	err := t.audio[s.Direction].Decode(s, t.piece)
-	if err != nil && len(t.out) == before { // else what is missing is a gap
+	if err != nil && !t.decoded { // else what is missing is a gap
 		t.lost(1, err)
 	}
 }

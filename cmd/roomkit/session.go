@@ -98,7 +98,7 @@ func (s *session) follow(events *roomkit.Subscription) {
 				s.unstarted = append(s.unstarted, fmt.Errorf("recording %s of %s: %w", e.Recording, e.Participant, e.Err))
 			}
 		case roomkit.MediaStalled:
-			if e.Track == "" {
+			if e.Track == "" && e.Session == "" {
 				s.log.Warn("nothing comes from any source", "since", e.Since.Round(time.Millisecond))
 			}
 		}
@@ -126,8 +126,11 @@ func (s *session) finish(ctx context.Context, room *roomkit.Room, sessions []*ro
 	done = outcome{room: results[0], reason: s.reason}
 	for _, sess := range sessions {
 		for _, r := range sess.Recordings() {
+			if len(r.Parts) == 0 && errors.Is(r.Err, recorder.ErrNoMedia) { // a source without what it was for
+				continue
+			}
 			done.sessions = append(done.sessions, r)
-			if r.Err != nil && !errors.Is(r.Err, recorder.ErrNoMedia) {
+			if r.Err != nil {
 				err = errors.Join(err, fmt.Errorf("recording %s of %s: %w", r.Binding, sess.Participant(), r.Err))
 			}
 		}
