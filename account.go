@@ -71,7 +71,7 @@ func (a *account) compare(before *told, now recorder.TrackResult, ended bool) {
 		a.fault(now.ID, now.Err)
 	}
 	for _, reason := range slices.Sorted(maps.Keys(now.Dropped)) {
-		if n := now.Dropped[reason] - before.Dropped[reason]; n > 0 {
+		if n := now.Dropped[reason] - before.Dropped[reason]; n > 0 && !asked(reason) {
 			a.rec.tell(SamplesLost{EventInfo: a.rec.about(), Track: now.ID, Reason: reason, Count: n, Total: now.Dropped[reason]})
 		}
 	}
@@ -80,6 +80,11 @@ func (a *account) compare(before *told, now recorder.TrackResult, ended bool) {
 		before.gone = ended
 	}
 	before.TrackResult = now
+}
+
+// asked reports whether samples are left out for a reason that somebody wanted.
+func asked(reason recorder.DropReason) bool {
+	return reason == recorder.DropPaused || reason == recorder.DropNotWanted
 }
 
 // atLeast returns a result whose counts are not below those of another.

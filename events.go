@@ -29,8 +29,9 @@ type Event interface {
 
 // EventInfo says which recording an event is about.
 type EventInfo struct {
-	// At is when it happened, on the kit's clock.
-	At time.Duration `json:"-"`
+	// At is when it happened, on the kit's clock; Time the same by wall clock.
+	At   time.Duration `json:"-"`
+	Time time.Time     `json:"time,omitzero"`
 	// Room is the room's id.
 	Room string `json:"room,omitempty"`
 	// Recording is the recording's name, unique among those that run in a room:
@@ -87,8 +88,9 @@ type MediaRecovered struct {
 	Silent time.Duration `json:"-"` // how long nothing came
 }
 
-// SamplesLost: samples of a track are not in the recording. What is lost within
-// a second is told together.
+// SamplesLost: samples of a track are not in the recording, though nobody asked
+// for that: those of a pause are not told. What is lost within a second is told
+// together.
 type SamplesLost struct {
 	EventInfo
 	Track  string              `json:"track"` // its ID

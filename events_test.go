@@ -396,3 +396,34 @@ func TestEventsInJSON(t *testing.T) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
+
+// A recording that ends in the middle has an end for each track, none of its
+// samples is lost, and what was left out on request is no loss.
+func TestEventsOfAnEndInTheMiddle(t *testing.T) {
+	s := bareSet(t, mic, camera)
+	events := s.kit.Subscribe()
+	s.room = must(s.kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(recorder.Binding{Recorder: s.mock, Name: "main"})))(t)
+	s.join("ann")
+	in := s.backend.line("ann").tracks[0]
+	if err := s.room.PauseRecording(t.Context(), "main", recorder.PauseCut); err != nil {
+		t.Fatal(err)
+	}
+	in.Push(tone(0, 1))
+	r := must(s.room.StopRecording(t.Context(), "main"))(t)
+	in.Push(tone(20*time.Millisecond, 1)) // to nobody
+	if tr := r.Tracks[0]; tr.SamplesIn != 1 || tr.Losses() != tr.Dropped[recorder.DropPaused] {
+		t.Errorf("result %+v", tr)
+	}
+	s.closeRoom()
+	must(s.kit.Close(t.Context()))(t)
+	count := map[string]int{}
+	for e := range events.Events() {
+		count[e.Kind()]++
+		if about := e.About(); about.Time.IsZero() || time.Since(about.Time) > time.Minute {
+			t.Errorf("%s at %v", e.Kind(), about.Time)
+		}
+	}
+	if count["track added"] != 2 || count["track ended"] != 2 || count["recording stopped"] != 1 || count["samples lost"] != 0 {
+		t.Errorf("events %v", count)
+	}
+}

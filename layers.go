@@ -35,6 +35,14 @@ func (l *layer) String() string {
 	return "voice"
 }
 
+// what is what the layer records.
+func (l *layer) what() string {
+	if l.picture {
+		return "pictures"
+	}
+	return "audio"
+}
+
 // bindingFor names the recording and its files after a session.
 func (l *layer) bindingFor(s *Session) recorder.Binding {
 	b := l.binding
@@ -60,7 +68,10 @@ func (c *channel) validateLayers() error {
 			return fmt.Errorf("roomkit: channel %q, %s recorder: %w", c.id, l, err)
 		}
 		if !slices.ContainsFunc(c.kinds, l.records) {
-			return fmt.Errorf("%w: channel %q has a %s recorder but carries nothing for it", ErrInvalid, c.id, l)
+			return fmt.Errorf("%w: channel %q has a %s recorder but carries nothing for it (allowed on channels that carry %s)", ErrInvalid, c.id, l, l.what())
+		}
+		if !slices.ContainsFunc(c.kinds, func(k media.Kind) bool { return l.records(k) && b.Records(k) }) {
+			return fmt.Errorf("%w: channel %q has %q as its %s recorder, which does not record %s", ErrInvalid, c.id, recorder.NameOf(b.Recorder), l, l.what())
 		}
 		if names[b.Name] {
 			return fmt.Errorf("%w: %q on channel %q (Binding.Name must be unique among the recorders of a channel)", ErrRecordingExists, b.Name, c.id)

@@ -191,6 +191,9 @@ func TestLayersAreChecked(t *testing.T) {
 	wantError(t, "storage", err, recorder.ErrConfig)
 	err = kit.RegisterChannel(roomkit.NewVoiceChannel("v", &fakeBackend{}, roomkit.WithVideoRecorder(b)))
 	wantError(t, "video of a voice channel", err, roomkit.ErrInvalid)
+	voices := recorder.Binding{Recorder: must(wav.NewRecorder(wav.Options{}))(t)}
+	err = kit.RegisterChannel(roomkit.NewVideoChannel("v", &fakeBackend{}, roomkit.WithVideoRecorder(voices)))
+	wantError(t, "WAV of pictures", err, roomkit.ErrInvalid)
 	err = kit.RegisterChannel(roomkit.NewVoiceChannel("v", &fakeBackend{}, roomkit.WithVoiceRecorder(b), roomkit.WithVoiceRecorder(b)))
 	wantError(t, "two of a name", err, roomkit.ErrRecordingExists)
 }
@@ -248,5 +251,27 @@ func TestLayerWithoutTracksIsNotSilent(t *testing.T) {
 		if e, ok := e.(roomkit.MediaStalled); ok && strings.HasPrefix(e.Recording, "video/") {
 			t.Errorf("event %+v", e)
 		}
+	}
+}
+
+// A recorder that is for voices only has the voices of a room, and no word of its
+// pictures.
+func TestSelectiveRecorder(t *testing.T) {
+	s := bareSet(t, mic, camera)
+	rec := must(wav.NewRecorder(wav.Options{}))(t)
+	s.room = must(s.kit.CreateRoom(t.Context(), "room", roomkit.WithRecorders(
+		recorder.Binding{Recorder: rec, Config: recorder.Config{Storage: t.TempDir()}}, recorder.Binding{Recorder: s.mock})))(t)
+	s.join("ann")
+	l := s.backend.line("ann")
+	for i := range 20 {
+		l.tracks[0].Push(tone(time.Duration(i)*20*time.Millisecond, 1))
+		l.tracks[1].Push(picture(time.Duration(i) * 20 * time.Millisecond))
+	}
+	results := s.closeRoom()
+	if r := results[0]; r.Err != nil || len(r.Tracks) != 1 || r.Tracks[0].SamplesWritten != 20 {
+		t.Errorf("voices: %+v", r)
+	}
+	if r := results[1]; len(r.Tracks) != 2 {
+		t.Errorf("the other one: %+v", r)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/roomkit-live/roomkit-go/internal/diskspace"
 	"github.com/roomkit-live/roomkit-go/internal/guard"
+	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
@@ -20,9 +21,10 @@ type recording struct {
 	room         *Room
 	binding      recorder.Binding
 	recorderName string
-	layer        *layer   // nil for a recording of the room
-	session      *Session // whose it is, with a layer
-	met          bool     // somebody was in the room when it was about to start
+	kinds        map[media.Kind]bool // what the recorder is for
+	layer        *layer              // nil for a recording of the room
+	session      *Session            // whose it is, with a layer
+	met          bool                // somebody was in the room when it was about to start
 
 	// Set by publish, under the room's lock.
 	feed       *recorder.Feed // nil while it is being started
@@ -41,6 +43,9 @@ type recording struct {
 
 // records reports whether a track belongs into the recording.
 func (rec *recording) records(t *track) bool {
+	if !rec.kinds[t.info.Kind] {
+		return false
+	}
 	if rec.layer == nil {
 		return t.shared
 	}
@@ -49,7 +54,7 @@ func (rec *recording) records(t *track) bool {
 
 // about describes the recording in events.
 func (rec *recording) about() EventInfo {
-	i := EventInfo{At: rec.room.kit.clock.Now(), Room: rec.room.id, Recording: rec.binding.Name}
+	i := EventInfo{At: rec.room.kit.clock.Now(), Time: time.Now(), Room: rec.room.id, Recording: rec.binding.Name}
 	if rec.feed != nil {
 		i.ID = rec.feed.ID()
 	}

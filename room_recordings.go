@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 )
 
@@ -45,6 +46,10 @@ func (r *Room) prepare(bindings []recorder.Binding) ([]*recording, error) {
 func (r *Room) newRecording(b recorder.Binding) *recording {
 	rec := &recording{room: r, binding: b, recorderName: recorder.NameOf(b.Recorder),
 		over: make(chan struct{}), turns: make(chan struct{}, 1)}
+	rec.kinds = map[media.Kind]bool{}
+	for _, k := range []media.Kind{media.KindAudio, media.KindVideo, media.KindScreen} {
+		rec.kinds[k] = b.Records(k)
+	}
 	rec.patience, rec.hurry = context.WithCancel(context.Background())
 	return rec
 }

@@ -279,8 +279,8 @@ func (t *track) attach(rec *recording) {
 	in := rec.feed.AddTrack(t.info)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if rec.ended.Load() { // StopRecording has been here already
-		in.Close()
+	if rec.ended.Load() { // whoever ends it has been here already
+		in.Withdraw()
 		return
 	}
 	rec.supervisor.added(t.info.ID)
@@ -316,7 +316,10 @@ func (t *track) detach(rec *recording) {
 	kept := make([]outlet, 0, len(t.outlets))
 	for _, o := range t.outlets {
 		if o.recording == rec {
-			o.input.Close()
+			o.input.Withdraw()
+			if !t.ended {
+				rec.tell(TrackEnded{rec.about(), t.described()})
+			}
 			continue
 		}
 		kept = append(kept, o)

@@ -37,7 +37,7 @@ func TestChromium(t *testing.T) {
 	checkAgreement(t, result.Path, said)
 	checkPage(t, result.Path, len(said.Calls)-1)
 	plays(t, result.Path, 5, 5)
-	playsInBrowser(t, result.Path, result.Duration)
+	playsInBrowser(t, result)
 }
 
 func participantOf(mime string) string { return strings.ToLower(strings.TrimPrefix(mime, "video/")) }

@@ -81,7 +81,7 @@ func TestUDP(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) { p.check(t, result, file) })
 	}
 	plays(t, result.Path, len(programs), len(programs))
-	playsInBrowser(t, result.Path, result.Duration)
+	playsInBrowser(t, result)
 }
 
 // run sends all. GStreamer sometimes waits at its end for nobody knows what; it

@@ -58,6 +58,17 @@ const (
 	Outbound                  // played to the participant
 )
 
+// String returns "inbound" or "outbound".
+func (d Direction) String() string {
+	switch d {
+	case Inbound:
+		return "inbound"
+	case Outbound:
+		return "outbound"
+	}
+	return "unknown"
+}
+
 // A Sample is one piece of a track's media with the instant at which it was
 // captured. Exactly one of the payload fields is set. Samples are small and
 // passed by value; the payload is shared.

@@ -35,7 +35,8 @@ func New[S ~func(Stream) Processor](stages []S, of Stream, check func(in, out me
 	for _, stage := range stages {
 		proc, err := build(stage, of)
 		if err != nil {
-			c.failed(err)
+			c.failures.Add(1)
+			c.tell(err)
 			continue
 		}
 		s := &step{chain: c, proc: proc, index: len(c.steps)}
@@ -63,8 +64,8 @@ func (c *Chain) Failures() int64 { return c.failures.Load() }
 // to the payload, and emit that to each sample that comes out.
 //
 // What a processor fails on, or panics on, passes it unchanged: a voice that
-// sounds different is worth more than silence. The first failure is logged,
-// all are counted.
+// sounds different is worth more than silence. The first failure of each is
+// logged, all are counted.
 func (c *Chain) Process(s media.Sample, emit func(media.Sample)) {
 	c.out = emit
 	c.feed(0, s)
@@ -86,7 +87,7 @@ func (c *Chain) feed(index int, s media.Sample) {
 	passes := err != nil && !st.emitted
 	st.in = media.Sample{} // or it would be kept alive
 	if err != nil {
-		c.failed(err)
+		st.failed(err)
 	}
 	if passes {
 		c.feed(index+1, s)
@@ -102,7 +103,7 @@ func (c *Chain) Flush(emit func(media.Sample)) {
 		if f, ok := st.proc.(Flusher); ok {
 			st.in, st.err = media.Sample{}, nil
 			if err := errors.Join(st.flush(f), st.err); err != nil {
-				c.failed(err)
+				st.failed(err)
 			}
 		}
 	}
@@ -114,7 +115,7 @@ func (c *Chain) Close() {
 	for _, st := range c.steps {
 		if closer, ok := st.proc.(io.Closer); ok {
 			if err := closing(closer); err != nil {
-				c.failed(err)
+				st.failed(err)
 			}
 		}
 	}
@@ -126,10 +127,8 @@ func closing(closer io.Closer) (err error) {
 	return closer.Close()
 }
 
-func (c *Chain) failed(err error) {
-	if c.failures.Add(1) == 1 {
-		c.log.Error("pipeline: processor failed; media passes it unprocessed, further failures are only counted", "error", err)
-	}
+func (c *Chain) tell(err error) {
+	c.log.Error("pipeline: processor failed; media passes it unprocessed, further failures of it are only counted", "error", err)
 }
 
 // step is one processor in its place.
@@ -138,12 +137,22 @@ type step struct {
 	index int
 	proc  Processor
 	emit  func(media.Sample)
+	told  bool // a failure has been logged
 
 	// Of the sample that is being processed:
 	in      media.Sample
 	emitted bool
 	err     error // what was wrong with what was emitted
 	open    bool
+}
+
+// failed counts a failure, and tells of the first.
+func (st *step) failed(err error) {
+	st.chain.failures.Add(1)
+	if !st.told {
+		st.told = true
+		st.chain.tell(err)
+	}
 }
 
 func (st *step) process(s media.Sample) (err error) {
@@ -163,7 +172,7 @@ func (st *step) flush(f Flusher) (err error) {
 // take is the step's emit.
 func (st *step) take(out media.Sample) {
 	if !st.open {
-		st.chain.failed(fmt.Errorf("pipeline: processor %T emits outside of a call", st.proc))
+		st.failed(fmt.Errorf("pipeline: processor %T emits outside of a call", st.proc))
 		return
 	}
 	same := samePayload(out, st.in)

@@ -201,3 +201,18 @@ func TestStagesKnowTheirStream(t *testing.T) {
 		t.Errorf("made for %+v, want %+v", got, want)
 	}
 }
+
+// The first failure of each processor is logged, not of the first alone.
+func TestFirstFailureOfEach(t *testing.T) {
+	var log bytes.Buffer
+	fails := func(err string) func(Stream) Processor {
+		return stage(func(media.Sample, func(media.Sample)) error { return errors.New(err) })
+	}
+	c := New([]func(Stream) Processor{fails("one"), fails("two")}, Stream{}, anything, slog.New(slog.NewTextHandler(&log, nil)))
+	for range 3 {
+		run(c, sample(1))
+	}
+	if s := log.String(); strings.Count(s, "\n") != 2 || !strings.Contains(s, "one") || !strings.Contains(s, "two") || c.Failures() != 6 {
+		t.Errorf("%d failures, log %q", c.Failures(), s)
+	}
+}

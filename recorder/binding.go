@@ -1,6 +1,10 @@
 package recorder
 
-import "time"
+import (
+	"time"
+
+	"github.com/roomkit-live/roomkit-go/media"
+)
 
 // A Binding attaches a recorder to a room. The zero values of its optional
 // fields mean: enabled, named after the recorder, default limits.
@@ -45,6 +49,16 @@ func NameOf(r Recorder) string {
 	name, _ := guarded("Name", func() (string, error) { return r.Name(), nil })
 	setDefault(&name, "recorder")
 	return name
+}
+
+// Records reports whether the recorder is for tracks of a kind; see [Selective].
+func (b Binding) Records(k media.Kind) bool {
+	s, ok := b.Recorder.(Selective)
+	if !ok {
+		return true
+	}
+	records, err := guarded("Records", func() (bool, error) { return s.Records(k), nil })
+	return records || err != nil // what panics here will do so again, where it is cut off
 }
 
 // Validate checks a binding whose defaults are filled in.

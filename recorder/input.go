@@ -26,19 +26,20 @@ type Input struct {
 	done       chan struct{} // closed when the worker has ended
 	request    func()        // the track's RequestKeyFrame, until the recorder has it
 
-	mu      sync.Mutex
-	queue   ring
-	asleep  bool        // the worker waits for wake
-	alarm   *time.Timer // wakes it; nil before it is needed
-	state   inputState
-	busy    bool  // a sample is in the recorder's hands
-	missed  int   // samples lost since the last that was queued; see media.Sample
-	taken   int64 // samples that WriteSample took without an error
-	blank   bool  // see Discard
-	broken  error // the first error that cost more than the sample it was for
-	result  TrackResult
-	flooded bool // the first full queue has been logged
-	active  activity
+	mu        sync.Mutex
+	queue     ring
+	asleep    bool        // the worker waits for wake
+	alarm     *time.Timer // wakes it; nil before it is needed
+	state     inputState
+	busy      bool  // a sample is in the recorder's hands
+	missed    int   // samples lost since the last that was queued; see media.Sample
+	taken     int64 // samples that WriteSample took without an error
+	blank     bool  // see Discard
+	withdrawn bool  // see Withdraw
+	broken    error // the first error that cost more than the sample it was for
+	result    TrackResult
+	flooded   bool // the first full queue has been logged
+	active    activity
 }
 
 // activity is when a track has had samples, in capture time.
@@ -126,6 +127,9 @@ func (in *Input) offer(s media.Sample, size int) bool {
 func (in *Input) Drop(reason DropReason) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.withdrawn {
+		return
+	}
 	in.result.SamplesIn++
 	in.miss(reason)
 }
@@ -157,6 +161,15 @@ func (in *Input) Close() {
 	signal(in.room)
 }
 
+// Withdraw closes the track because the recording ends: samples that are on their
+// way here were never meant for it, and are not counted.
+func (in *Input) Withdraw() {
+	in.mu.Lock()
+	in.withdrawn = true
+	in.mu.Unlock()
+	in.Close()
+}
+
 func (in *Input) isClosed() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -175,6 +188,9 @@ func (in *Input) Discard() {
 
 // admit counts the sample as offered, and as dropped where none is taken.
 func (in *Input) admit(s media.Sample) bool {
+	if in.withdrawn {
+		return false
+	}
 	in.result.SamplesIn++
 	in.active.note(s.Time)
 	if s.Encoded != nil {

@@ -26,6 +26,12 @@ type Recorder interface {
 	Start(ctx context.Context, cfg Config) (Recording, error)
 }
 
+// A Selective is a [Recorder] that is not for all kinds of media: tracks of others
+// are not given to its recordings. It is asked once for each.
+type Selective interface {
+	Records(k media.Kind) bool
+}
+
 // A Recording is one running recording of one room. Its methods are safe for
 // concurrent use.
 type Recording interface {

@@ -16,7 +16,7 @@ var sizeUnits = []struct {
 	name  string
 	bytes float64
 }{
-	{"KIB", 1 << 10}, {"MIB", 1 << 20}, {"GIB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1},
+	{"KIB", 1 << 10}, {"MIB", 1 << 20}, {"GIB", 1 << 30}, {"TIB", 1 << 40}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -34,5 +34,5 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 		*b = byteSize(value * unit.bytes)
 		return nil
 	}
-	return fmt.Errorf("%q is no size (allowed: bytes such as 1048576, or 500MB, 2GiB; 0 for no limit)", string(text))
+	return fmt.Errorf("%q is no size (allowed: bytes such as 1048576, or a number of kB, MB, GB, TB, KiB, MiB, GiB, TiB such as 500MB; 0 for no limit)", string(text))
 }

@@ -14,8 +14,11 @@ import (
 // whole is all that --json prints of a recording with its layers.
 type whole struct {
 	printed
-	Reason   string    `json:"reason"`
-	Sessions []printed `json:"sessions"`
+	Reason   string `json:"reason"`
+	Sessions []struct {
+		printed
+		Reason string `json:"reason"`
+	} `json:"sessions"`
 }
 
 func recordWhole(t *testing.T, args ...string) (w whole) {
@@ -85,13 +88,31 @@ func TestSessionFiles(t *testing.T) {
 	}
 }
 
-// What was asked for and cannot be had is a failure, and the room's file is there
-// all the same.
+// What was asked for and cannot be had is said before anything is recorded.
 func TestSessionFilesThatCannotBe(t *testing.T) {
-	judge.Need(t, "ffmpeg")
-	code, stdout, stderr := execute(t, "record", "--fast", "--output", t.TempDir(), "--participant", "ann=test", "--duration", "1", "--wav", "/proc/nowhere")
-	if code != exitFailed || !strings.Contains(stderr, "of ann") || !strings.Contains(stderr, "/proc/nowhere") {
-		t.Errorf("exit code %d\n%s", code, stderr)
+	for _, flag := range []string{"--wav", "--session-video"} {
+		code, stdout, stderr := execute(t, "record", "--fast", "--output", t.TempDir(), "--participant", "ann=test", "--duration", "1", flag, "/proc/nowhere")
+		if code != exitFailed || stdout != "" || !strings.Contains(stderr, flag+` "/proc/nowhere"`) {
+			t.Errorf("exit code %d, %q\n%s", code, stdout, stderr)
+		}
 	}
-	judge.DecodesClean(t, strings.TrimSpace(stdout))
+}
+
+// Limits are those of each source's own recordings, too.
+func TestLimitsOfSessions(t *testing.T) {
+	dir := t.TempDir()
+	w := recordWhole(t, "--participant", "ann=test", "--duration", "5", "--max-duration", "2", "--wav", dir, "--session-video", dir)
+	if len(w.Sessions) != 2 {
+		t.Fatalf("%d recordings of sessions", len(w.Sessions))
+	}
+	for _, s := range w.Sessions {
+		if s.Reason != "maximum duration" || s.Duration < 1.95 || s.Duration > 2.05 {
+			t.Errorf("%s ended by %q after %v s", s.Path, s.Reason, s.Duration)
+		}
+	}
+	for _, tr := range w.Tracks {
+		if len(tr.Dropped) > 0 {
+			t.Errorf("a recording that has ended lost %v", tr.Dropped)
+		}
+	}
 }

@@ -16,7 +16,33 @@ import (
 type outcome struct {
 	room     recorder.Result
 	reason   roomkit.StopReason
-	sessions []recorder.Result
+	sessions []sourceOutcome
+}
+
+// sourceOutcome is what became of a recording of one source.
+type sourceOutcome struct {
+	recorder.Result
+	reason roomkit.StopReason
+}
+
+// MarshalJSON writes the result with the reason for its end.
+func (o sourceOutcome) MarshalJSON() ([]byte, error) {
+	return extended(o.Result, struct {
+		Reason roomkit.StopReason `json:"reason,omitempty"`
+	}{o.reason})
+}
+
+// extended writes a result with further fields.
+func extended(r recorder.Result, fields any) ([]byte, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	more, err := json.Marshal(fields)
+	if err != nil || len(more) == len("{}") {
+		return text, err
+	}
+	return append(append(text[:len(text)-1], ','), more[1:]...), nil
 }
 
 // report prints the outcome.
@@ -35,11 +61,13 @@ func (o outcome) report(std streams, asJSON bool) error {
 			fmt.Fprintf(std.err, "  %s: %v\n", r.Binding, r.Err)
 		}
 	}
-	for _, r := range append([]recorder.Result{o.room}, o.sessions...) {
-		for _, p := range r.Parts {
-			if _, err := fmt.Fprintln(std.out, p.Path); err != nil {
-				return err
-			}
+	parts := o.room.Parts
+	for _, r := range o.sessions {
+		parts = append(parts, r.Parts...)
+	}
+	for _, p := range parts {
+		if _, err := fmt.Fprintln(std.out, p.Path); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -57,18 +85,10 @@ func (o outcome) cutShort() bool {
 // MarshalJSON writes the result of the room, with the reason for its end and the
 // results of single sources, if there are any.
 func (o outcome) MarshalJSON() ([]byte, error) {
-	text, err := json.Marshal(o.room)
-	if err != nil {
-		return nil, err
-	}
-	more, err := json.Marshal(struct {
+	return extended(o.room, struct {
 		Reason   roomkit.StopReason `json:"reason,omitempty"`
-		Sessions []recorder.Result  `json:"sessions,omitempty"`
+		Sessions []sourceOutcome    `json:"sessions,omitempty"`
 	}{o.reason, o.sessions})
-	if err != nil || len(more) == len("{}") {
-		return text, err
-	}
-	return append(append(text[:len(text)-1], ','), more[1:]...), nil
 }
 
 func printSummary(w io.Writer, r recorder.Result) {

@@ -110,7 +110,7 @@ func (c *recordCommand) Run(ctx context.Context, std streams) error {
 	}
 	s := &session{command: c, std: std, clock: clock, log: log, layers: layers,
 		kit:   roomkit.New(roomkit.WithClock(clock), roomkit.WithLogger(log)),
-		start: make(chan struct{}), ended: make(chan struct{})}
+		start: make(chan struct{}), ended: make(chan struct{}), reasons: map[string]roomkit.StopReason{}}
 	done, err := s.record(ctx, participants, recorder.Binding{Recorder: rec, Config: c.config(), Limits: c.limits()})
 	err = configUsage(err)
 	if done.room.ID == "" { // never begun
@@ -123,17 +123,29 @@ func (c *recordCommand) Run(ctx context.Context, std streams) error {
 func (c *recordCommand) layers(rec recorder.Recorder, log *slog.Logger) (l layers, err error) {
 	if c.Wav != "" {
 		r, err := wav.NewRecorder(wav.Options{Logger: log})
-		if err != nil {
+		if err = errors.Join(err, directory("--wav", c.Wav)); err != nil {
 			return l, err
 		}
-		l.voice = append(l.voice, roomkit.WithVoiceRecorder(recorder.Binding{Recorder: r, Config: recorder.Config{Storage: c.Wav}}))
+		l.voice = append(l.voice, roomkit.WithVoiceRecorder(recorder.Binding{Recorder: r, Config: recorder.Config{Storage: c.Wav}, Limits: c.limits()}))
 	}
 	if c.SessionVid != "" {
+		if err := directory("--session-video", c.SessionVid); err != nil {
+			return l, err
+		}
 		cfg := c.config()
 		cfg.Storage, cfg.Title = c.SessionVid, ""
-		l.video = append(l.video, roomkit.WithVideoRecorder(recorder.Binding{Recorder: rec, Config: cfg}))
+		l.video = append(l.video, roomkit.WithVideoRecorder(recorder.Binding{Recorder: rec, Config: cfg, Limits: c.limits()}))
 	}
 	return l, nil
+}
+
+// directory makes a directory before anything is recorded, rather than to find out
+// at the end that nothing could be.
+func directory(flag, path string) error {
+	if err := os.MkdirAll(path, 0o777); err != nil {
+		return fmt.Errorf("%s %q: %w", flag, path, err)
+	}
+	return nil
 }
 
 func (c *recordCommand) limits() recorder.Limits {

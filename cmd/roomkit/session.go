@@ -32,8 +32,9 @@ type session struct {
 	start   chan struct{} // closed when files and patterns may begin
 	ended   chan struct{} // closed when the recording has
 	// Valid once ended is closed:
-	reason    roomkit.StopReason // why
-	unstarted []error            // of sources' own recordings
+	reason    roomkit.StopReason            // why
+	unstarted []error                       // of sources' own recordings
+	reasons   map[string]roomkit.StopReason // why each recording has ended
 	// patternsOnly: all sources end by themselves when the duration is over.
 	patternsOnly bool
 }
@@ -88,6 +89,7 @@ func (s *session) follow(events *roomkit.Subscription) {
 	for e := range events.Events() {
 		switch e := e.(type) {
 		case roomkit.RecordingStopped:
+			s.reasons[e.Result.Binding] = e.Reason
 			if e.Session == "" {
 				s.reason = e.Reason
 				close(s.ended)
@@ -129,9 +131,12 @@ func (s *session) finish(ctx context.Context, room *roomkit.Room, sessions []*ro
 			if len(r.Parts) == 0 && errors.Is(r.Err, recorder.ErrNoMedia) { // a source without what it was for
 				continue
 			}
-			done.sessions = append(done.sessions, r)
+			done.sessions = append(done.sessions, sourceOutcome{r, s.reasons[r.Binding]})
 			if r.Err != nil {
 				err = errors.Join(err, fmt.Errorf("recording %s of %s: %w", r.Binding, sess.Participant(), r.Err))
+			}
+			if s.reasons[r.Binding] == roomkit.StopDiskSpace {
+				err = errors.Join(err, fmt.Errorf("recording %s ended early: less than --min-free is free for it", r.Path))
 			}
 		}
 	}

@@ -81,6 +81,9 @@ func record(ctx context.Context, duration time.Duration, output string) (string,
 	if err := kit.Leave(context.Background(), session.ID()); err != nil {
 		return "", err
 	}
-	result := session.Recordings()[0]
-	return result.Path, result.Err
+	results := session.Recordings()
+	if len(results) == 0 { // it keeps nobody out; kit.Handle and a log tell why
+		return "", fmt.Errorf("the pictures could not be recorded in %s", output)
+	}
+	return results[0].Path, results[0].Err
 }

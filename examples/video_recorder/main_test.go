@@ -16,3 +16,10 @@ func TestRecord(t *testing.T) {
 		t.Errorf("file %q: %v, %v", path, info, err)
 	}
 }
+
+// A recorder that cannot start keeps nobody out, and is an error all the same.
+func TestRecordNowhere(t *testing.T) {
+	if got, err := record(t.Context(), time.Second, "/proc/nowhere"); err == nil {
+		t.Errorf("recorded %v", got)
+	}
+}

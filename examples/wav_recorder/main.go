@@ -75,7 +75,11 @@ func record(ctx context.Context, duration time.Duration, output string, channels
 	if err := kit.Leave(context.Background(), session.ID()); err != nil {
 		return nil, err
 	}
-	result := session.Recordings()[0]
+	results := session.Recordings()
+	if len(results) == 0 { // it keeps nobody out; kit.Handle and a log tell why
+		return nil, fmt.Errorf("the voice could not be recorded in %s", output)
+	}
+	result := results[0]
 	var paths []string
 	for _, file := range result.Parts {
 		paths = append(paths, file.Path)

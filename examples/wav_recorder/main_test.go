@@ -22,3 +22,10 @@ func TestRecord(t *testing.T) {
 		}
 	}
 }
+
+// A recorder that cannot start keeps nobody out, and is an error all the same.
+func TestRecordNowhere(t *testing.T) {
+	if got, err := record(t.Context(), time.Second, "/proc/nowhere", wav.Stereo); err == nil {
+		t.Errorf("recorded %v", got)
+	}
+}

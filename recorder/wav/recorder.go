@@ -33,6 +33,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/roomkit-live/roomkit-go/media"
 	"github.com/roomkit-live/roomkit-go/recorder"
 	"github.com/roomkit-live/roomkit-go/recorder/internal/outfile"
 )
@@ -56,6 +57,9 @@ func NewRecorder(o Options) (*Recorder, error) {
 	}
 	return &Recorder{options: o, now: time.Now, newID: outfile.NewID, create: createFile, mostRIFF: mostRIFF}, nil
 }
+
+// Records implements [recorder.Selective]: voices only.
+func (r *Recorder) Records(k media.Kind) bool { return k == media.KindAudio }
 
 // Name implements [recorder.Recorder].
 func (r *Recorder) Name() string { return "wav" }
