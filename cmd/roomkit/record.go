@@ -110,7 +110,7 @@ func (c *recordCommand) Run(ctx context.Context, std streams) error {
 	}
 	s := &session{command: c, std: std, clock: clock, log: log, layers: layers,
 		kit:   roomkit.New(roomkit.WithClock(clock), roomkit.WithLogger(log)),
-		start: make(chan struct{}), ended: make(chan struct{}), reasons: map[string]roomkit.StopReason{}}
+		start: make(chan struct{}), ended: make(chan struct{}), told: make(chan struct{}), reasons: map[string]roomkit.StopReason{}}
 	done, err := s.record(ctx, participants, recorder.Binding{Recorder: rec, Config: c.config(), Limits: c.limits()})
 	err = configUsage(err)
 	if done.room.ID == "" { // never begun

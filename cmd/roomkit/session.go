@@ -30,8 +30,10 @@ type session struct {
 	layers  layers
 	kit     *roomkit.Kit
 	start   chan struct{} // closed when files and patterns may begin
+	events  *roomkit.Subscription
 	ended   chan struct{} // closed when the recording has
-	// Valid once ended is closed:
+	told    chan struct{} // closed when nothing more will be told
+	// Valid once told is closed:
 	reason    roomkit.StopReason            // why
 	unstarted []error                       // of sources' own recordings
 	reasons   map[string]roomkit.StopReason // why each recording has ended
@@ -51,7 +53,8 @@ func (s *session) record(ctx context.Context, people []participant, b recorder.B
 	pacer := s.clock.NewPacer()
 	defer pacer.Close()
 	defer s.kit.Close(context.WithoutCancel(ctx))
-	go s.follow(s.kit.Subscribe())
+	s.events = s.kit.Subscribe()
+	go s.follow()
 	room, err := s.kit.CreateRoom(ctx, s.command.Room)
 	if err != nil {
 		return outcome{}, err
@@ -85,15 +88,15 @@ func (s *session) record(ctx context.Context, people []participant, b recorder.B
 
 // follow notes why the recording of the room ends, and says what its events tell
 // somebody who is waiting for it.
-func (s *session) follow(events *roomkit.Subscription) {
-	for e := range events.Events() {
+func (s *session) follow() {
+	defer close(s.told)
+	for e := range s.events.Events() {
 		switch e := e.(type) {
 		case roomkit.RecordingStopped:
 			s.reasons[e.Result.Binding] = e.Reason
 			if e.Session == "" {
 				s.reason = e.Reason
 				close(s.ended)
-				return
 			}
 		case roomkit.RecordingError:
 			if e.Session != "" && e.ID == "" { // else its result tells
@@ -120,11 +123,8 @@ func (s *session) finish(ctx context.Context, room *roomkit.Room, sessions []*ro
 	if len(results) == 0 {
 		return done, err
 	}
-	select { // told when the recording has its result
-	case <-s.ended:
-	case <-bounded.Done():
-		return outcome{room: results[0]}, err
-	}
+	s.events.Close() // what has been told is told to its end
+	<-s.told
 	done = outcome{room: results[0], reason: s.reason}
 	for _, sess := range sessions {
 		for _, r := range sess.Recordings() {
