@@ -1,7 +1,9 @@
 package roomkit_test
 
 import (
+	"bytes"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -132,4 +134,37 @@ func TestSlowVideoPipeline(t *testing.T) {
 	if r.SamplesIn != 50 || r.SamplesWritten+r.Dropped[recorder.DropPipeline] != 50 || r.SamplesWritten < 8 || r.SamplesWritten > 9 {
 		t.Errorf("%d in, %d written, dropped %v", r.SamplesIn, r.SamplesWritten, r.Dropped)
 	}
+}
+
+// A sample of which one frame is damaged has given something, though a stage holds
+// that back: it is not lost.
+func TestDamagedSampleBehindAStageThatHolds(t *testing.T) {
+	c := clip.Encode(t, "aac", clip.Options{Seconds: 1})
+	f := &media.EncodedFormat{Codec: media.AAC, Packing: media.ADTS, Rate: c.Rate, Channels: c.Channels}
+	s := newSet(t)
+	b := &fakeBackend{tracks: []backend.Track{{Kind: media.KindAudio, Encoded: *f}}}
+	hold := func(pipeline.Stream) pipeline.Processor { return &holder{flushed: make(chan struct{})} }
+	if err := s.kit.RegisterChannel(roomkit.NewVoiceChannel("v", b, roomkit.WithVoicePipeline(voice.NewPipeline(hold)))); err != nil {
+		t.Fatal(err)
+	}
+	must(s.kit.Join(t.Context(), "room", "v"))(t)
+	for i := range 5 {
+		frames := c.Samples[3*i : 3*i+3]
+		damaged := bytes.Repeat([]byte{0xFF}, len(frames[1].Data))
+		data := slices.Concat(adts(c.Extra, frames[0].Data), adts(c.Extra, damaged), adts(c.Extra, frames[2].Data))
+		at := time.Second + time.Duration(frames[0].PTS)*time.Second/time.Duration(c.Timescale)
+		s.clock.Advance(time.Second)
+		for _, l := range b.lines {
+			l.tracks[0].Push(media.Sample{Time: at, Encoded: &media.Encoded{Format: f, Data: data}})
+		}
+	}
+	if r := s.closeRoom()[0].Tracks[0]; r.SamplesWritten == 0 || r.Losses() != 0 {
+		t.Errorf("%d written, dropped %v", r.SamplesWritten, r.Dropped)
+	}
+}
+
+// adts puts an ADTS header before a frame of AAC-LC (ISO/IEC 13818-7, 6.2).
+func adts(config, frame []byte) []byte {
+	rate, channels, n := config[0]&7<<1|config[1]>>7, config[1]>>3&15, len(frame)+7
+	return append([]byte{0xFF, 0xF1, 1<<6 | rate<<2 | channels>>2, channels<<6 | byte(n>>11), byte(n >> 3), byte(n<<5) | 0x1F, 0xFC}, frame...)
 }
