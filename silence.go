@@ -18,6 +18,7 @@ type silence struct {
 // quiet is whether media is missing.
 type quiet struct {
 	from  time.Duration // when the track was added
+	seen  bool          // a look has found it: what that does not find again has ended
 	told  bool
 	since time.Duration // capture time of what came last before it was told
 }
@@ -37,14 +38,14 @@ func (s *silence) look(now, latest time.Duration, delivered bool, tracks map[str
 		if q == nil {
 			continue // just being added
 		}
-		open[id] = q
+		open[id], q.seen = q, true
 		if s.all.told && !q.told { // said already, of all
 			continue
 		}
 		next = min(next, s.judge(q, id, now, max(at, q.from)))
 	}
-	for id := range s.tracks {
-		if open[id] == nil {
+	for id, q := range s.tracks {
+		if q.seen && open[id] == nil { // not one that was added since the tracks were listed
 			delete(s.tracks, id)
 		}
 	}
